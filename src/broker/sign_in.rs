@@ -1,0 +1,323 @@
+//! A person signs in: one of us holds the login lock and polls; the others show the same code and wait. Nobody sleeps
+//! or talks to the network with the record's lock in hand, so refreshes and hits go on meanwhile.
+
+use std::time::Duration;
+
+use super::{Broker, Waited};
+use crate::config::Slot;
+use crate::error::{Error, Kind, Result};
+use crate::human::escape::escape;
+use crate::human::{Presence, Prompt};
+use crate::oauth::answer::{self, Answer, TokenAnswer};
+use crate::oauth::device::{self, Pending, Step};
+use crate::oauth::http::{self, Unreachable};
+use crate::session::{self, Next, Request};
+use crate::store::{Guard, Lock, Token, jitter};
+
+/// Longer than any code lives: whoever still waits then waits for nobody.
+const LOGIN_PATIENCE: Duration = Duration::from_secs(35 * 60);
+/// A caller without a human waits this long for a poll to be due, not for the human.
+const REDEEM_PATIENCE: u64 = 10;
+
+/// What the holder of the login lock does next.
+enum Turn {
+    Served(Box<Token>),
+    /// The record can be refreshed after all.
+    LookAgain,
+    Start,
+    Sleep(Pending),
+    Poll(Pending),
+}
+
+/// What a poll came to.
+enum Polled {
+    Served(Box<Token>),
+    /// Approved, for a slot other than the one asked for, which a refresh will fill.
+    LookAgain,
+    Wait(Pending),
+}
+
+impl Broker<'_> {
+    /// Has a person approve. `None` asks the caller to look again: the record can do without.
+    pub(super) fn sign_in(&self, request: &Request) -> Result<Option<Token>> {
+        let presence = self.human.presence()?;
+        let mut shown = None;
+        let _login_lock = match self.lock_login(request, &presence, &mut shown)? {
+            Waited::Locked(lock) => lock,
+            Waited::Served(token) => return Ok(Some(*token)),
+        };
+        // A code that could not be written down lives here alone.
+        let mut unsaved = None;
+        let mut polled = false;
+        loop {
+            let pending = match self.turn(request, unsaved.as_ref())? {
+                Turn::Served(token) => return Ok(Some(*token)),
+                Turn::LookAgain => return Ok(None),
+                // A code is not replaced behind a person's back.
+                Turn::Start if shown.is_some() || polled => return Err(self.ended_without_approval()?),
+                Turn::Start => {
+                    if let Presence::Away(why) = presence {
+                        return Err(self.human_needed(request, why, None));
+                    }
+                    let (pending, saved) = self.start()?;
+                    self.show(&presence, &pending, &mut shown);
+                    unsaved = (!saved).then_some(pending);
+                    continue;
+                }
+                Turn::Sleep(pending) => {
+                    self.show(&presence, &pending, &mut shown);
+                    pending
+                }
+                Turn::Poll(pending) => {
+                    self.show(&presence, &pending, &mut shown);
+                    polled = true;
+                    match self.poll(request, &presence, pending)? {
+                        Polled::Served(token) => return Ok(Some(*token)),
+                        Polled::LookAgain => return Ok(None),
+                        Polled::Wait(pending) => pending,
+                    }
+                }
+            };
+            unsaved = unsaved.and(Some(pending.clone()));
+            let wait = pending.wait(self.clock.now());
+            // Without a human it is polled once, for an approval nobody waited for, and not waited for.
+            if let Presence::Away(why) = presence
+                && (polled || wait > REDEEM_PATIENCE)
+            {
+                return Err(self.human_needed(request, why, Some(&pending)));
+            }
+            self.clock.sleep(Duration::from_secs(wait));
+        }
+    }
+
+    /// Makes sure that a code is waiting for approval, and returns it without waiting (`keyfob login --start`).
+    pub(crate) fn start_only(&self) -> Result<Pending> {
+        let live = |pending: &Pending| pending.is_live(self.clock.now());
+        let Some(_login_lock) = self.store.try_login_lock(self.id)? else {
+            // Whoever polls has a code; it is the one.
+            return self.peek()?.pending.filter(live).ok_or_else(|| {
+                Error::new(Kind::Transient, "another keyfob is starting a sign-in just now").hint("run it again")
+            });
+        };
+        if let Some(pending) = self.peek()?.pending.filter(live) {
+            return Ok(pending);
+        }
+        self.lock_for_good()?.reserve()?;
+        Ok(self.start()?.0)
+    }
+
+    /// Waits to be the one who polls, showing the code of whoever is meanwhile.
+    fn lock_login(
+        &self,
+        request: &Request,
+        presence: &Presence,
+        shown: &mut Option<String>,
+    ) -> Result<Waited<Option<Lock>>> {
+        let deadline = self.clock.elapsed() + LOGIN_PATIENCE;
+        for attempt in 0.. {
+            if let Some(lock) = self.store.try_login_lock(self.id)? {
+                return Ok(Waited::Locked(lock));
+            }
+            let record = self.peek()?;
+            let pending = match session::next(&record, request, self.clock.now()) {
+                Next::Serve(token) => return Ok(Waited::Served(Box::new(token.clone()))),
+                Next::Fail(failure) => return Err(failure.error()),
+                Next::Poll(pending) => Some(pending),
+                // The holder is between two states; its next one is a moment away.
+                Next::Refresh(_) | Next::Login | Next::Patience(_) => None,
+            };
+            if let Presence::Away(why) = presence {
+                return Err(self.human_needed(request, why, pending));
+            }
+            if let Some(pending) = pending {
+                self.show(presence, pending, shown);
+            }
+            if self.clock.elapsed() > deadline {
+                break;
+            }
+            self.clock.sleep(jitter(attempt));
+        }
+        let what = format!("another keyfob has been signing in to {} for too long", self.profile.title());
+        Err(Error::new(Kind::Transient, what).hint("end the other process and try again"))
+    }
+
+    /// Looks at the record under its lock; where a poll is due, moves the next one on first.
+    fn turn(&self, request: &Request, unsaved: Option<&Pending>) -> Result<Turn> {
+        let mut guard = match self.lock(request)? {
+            Waited::Locked(guard) => guard,
+            Waited::Served(token) => return Ok(Turn::Served(token)),
+        };
+        guard.record.pending = guard.record.pending.take().or_else(|| unsaved.cloned());
+        let now = self.clock.now();
+        let due = match session::next(&guard.record, request, now) {
+            Next::Serve(token) => return Ok(Turn::Served(Box::new(token.clone()))),
+            Next::Fail(failure) => return Err(failure.error()),
+            Next::Refresh(_) | Next::Patience(_) => return Ok(Turn::LookAgain),
+            Next::Login => return Ok(Turn::Start),
+            Next::Poll(pending) if pending.wait(now) > 0 => return Ok(Turn::Sleep(pending.clone())),
+            Next::Poll(pending) => pending.clone().polled(now),
+        };
+        guard.record.pending = Some(due.clone());
+        // Where it cannot be saved, whoever holds the login lock still keeps to the interval.
+        let _ = guard.save();
+        Ok(Turn::Poll(due))
+    }
+
+    /// Asks the provider for a code, and writes it down before anybody sees it; whether that worked.
+    fn start(&self) -> Result<(Pending, bool)> {
+        let asked = self.profile.asked_slot(&self.destination.slot);
+        let url = &self.profile.endpoints.device_authorization;
+        let answer = self.http.post(url, &device::start_form(self.profile, &asked), http::PATIENCE);
+        let started = match answer {
+            Ok(response) => device::begin(&response, asked.key(), self.clock.now()).map_err(|error| {
+                let what = format!("{} starts no sign-in: {}", http::host(url), error.words());
+                match error.status {
+                    408 | 429 | 500.. => Error::new(Kind::Transient, what).hint("try again"),
+                    _ => Error::new(Kind::Refused, what).hint(self.registration_hint(&error.code)),
+                }
+            }),
+            Err(Unreachable(why)) => {
+                Err(Error::new(Kind::Transient, format!("cannot start a sign-in: {why}")).hint("try again"))
+            }
+        };
+        let mut guard = self.lock_for_good()?;
+        match started {
+            Ok(pending) => {
+                guard.record.pending = Some(pending.clone());
+                guard.record.failure = None;
+                let saved = guard.save().is_ok();
+                Ok((pending, saved))
+            }
+            Err(error) => Err(self.fail(&mut guard, error)),
+        }
+    }
+
+    /// One poll, and what its answer does to the record.
+    fn poll(&self, request: &Request, presence: &Presence, pending: Pending) -> Result<Polled> {
+        let form = pending.form(self.profile);
+        let answer = match self.http.post(&self.profile.endpoints.token, &form, http::POLL_PATIENCE) {
+            Ok(response) => answer::read(&response, self.clock.now()),
+            Err(Unreachable(why)) => Answer::Transient { why, retry_after: None },
+        };
+        let mut guard = self.lock_for_good()?;
+        let asked = pending.slot.clone();
+        let error = match pending.after(answer, self.clock.now()) {
+            Step::Granted(tokens) => return self.approved(&mut guard, request, presence, &asked, &tokens),
+            Step::Wait(pending) => {
+                guard.record.pending = Some(pending.clone());
+                let _ = guard.save();
+                return Ok(Polled::Wait(pending));
+            }
+            Step::Denied => {
+                Error::new(Kind::SignInEnded, format!("the sign-in to {} was denied", self.profile.title()))
+                    .hint(format!("to try again, run: {}", self.profile.login_command()))
+            }
+            Step::Expired => self.expired(),
+            Step::Refused(words) => {
+                let what = format!("{} ended the sign-in: {words}", self.provider());
+                Error::new(Kind::Refused, what).hint(format!("to try again, run: {}", self.profile.login_command()))
+            }
+        };
+        guard.record.pending = None;
+        Err(self.fail(&mut guard, error))
+    }
+
+    fn approved(
+        &self,
+        guard: &mut Guard<'_>,
+        request: &Request,
+        presence: &Presence,
+        asked: &str,
+        tokens: &TokenAnswer,
+    ) -> Result<Polled> {
+        let now = self.clock.now();
+        let slot = if self.serves(asked, tokens) { request.slot.as_str() } else { asked };
+        guard.record.profile.clone_from(&self.profile.name);
+        guard.record.sign_in(slot, tokens, self.profile.keep_refresh_token, now);
+        self.save_or_say(guard);
+        if *presence == Presence::Here {
+            let who = tokens.who.email.as_deref().or(tokens.who.subject.as_deref());
+            let who = who.map(|who| format!(" as {}", escape(who))).unwrap_or_default();
+            self.human.tell(&format!("signed in to {}{who}", self.profile.title()));
+        }
+        match session::living(&guard.record, request, now) {
+            Some(token) => Ok(Polled::Served(Box::new(token.clone()))),
+            None if guard.record.refresh_token.is_some() => Ok(Polled::LookAgain),
+            None => Err(self.no_such_token(request)),
+        }
+    }
+
+    /// Whether the token of a sign-in that asked for `asked` serves our destination: it was asked for in just these
+    /// words, or nothing narrower can ever be had, or the provider chose the organization we want by itself.
+    fn serves(&self, asked: &str, tokens: &TokenAnswer) -> bool {
+        let Slot { organization, audience, resource, scopes } = &self.destination.slot;
+        let chosen = organization.as_ref().filter(|wanted| tokens.who.organization.as_ref() == Some(*wanted));
+        let ours = Slot {
+            organization: if self.profile.preset.organization_on_refresh && chosen.is_some() {
+                None
+            } else {
+                organization.clone()
+            },
+            audience: audience.clone(),
+            resource: resource.clone(),
+            scopes: scopes.clone(),
+        };
+        let broader = Slot { scopes: self.profile.all_scopes(), ..ours.clone() };
+        ours.key() == asked || (tokens.refresh_token.is_none() && broader.key() == asked)
+    }
+
+    fn expired(&self) -> Error {
+        Error::new(Kind::SignInEnded, "the code expired before it was approved")
+            .hint(format!("for a new one, run: {}", self.profile.login_command()))
+    }
+
+    /// The code that was shown is gone from the record, or its time is over.
+    fn ended_without_approval(&self) -> Result<Error> {
+        let mut guard = self.lock_for_good()?;
+        let error = match guard.record.pending.take() {
+            Some(_) => self.expired(),
+            None => Error::new(Kind::SignInEnded, format!("the sign-in to {} was called off", self.profile.title()))
+                .hint(format!("to try again, run: {}", self.profile.login_command())),
+        };
+        Ok(self.fail(&mut guard, error))
+    }
+
+    /// Shows a code once; a new one again.
+    fn show(&self, presence: &Presence, pending: &Pending, shown: &mut Option<String>) {
+        if *presence != Presence::Here || shown.as_ref() == Some(&pending.user_code) {
+            return;
+        }
+        *shown = Some(pending.user_code.clone());
+        let profile = match &self.profile.name {
+            Some(name) => format!("profile {name} at {}", self.profile.preset.title),
+            None => format!("client {} at {}", self.profile.client_id, self.profile.preset.title),
+        };
+        let account = self.profile.account.as_deref();
+        self.human.ask(&Prompt { what: self.what, profile: &profile, account, pending, now: self.clock.now() });
+    }
+
+    fn human_needed(&self, request: &Request, why: &str, pending: Option<&Pending>) -> Error {
+        let title = self.profile.title();
+        let login = self.profile.login_command();
+        if let Some(pending) = pending {
+            let (code, uri) = (escape(&pending.user_code), escape(&pending.verification_uri));
+            return Error::new(Kind::HumanNeeded, format!("the sign-in to {title} waits for approval of {code} at {uri}"))
+                .hint(format!("approve it, or run: {login}"));
+        }
+        let what = match &request.ended {
+            Some(words) => format!("the session of {title} has ended ({words}) and nobody is here to sign in ({why})"),
+            None => format!("nobody is here to sign in to {title} ({why})"),
+        };
+        Error::new(Kind::HumanNeeded, what).hint(format!("run: {login}"))
+    }
+
+    fn registration_hint(&self, code: &str) -> String {
+        let docs = self.profile.preset.docs;
+        match code {
+            "invalid_client" => format!("check client_id in the profile; see {docs}"),
+            "unauthorized_client" | "access_denied" => format!("allow the device flow for this client; see {docs}"),
+            "invalid_scope" => "correct scopes in the profile".to_owned(),
+            _ => format!("see {docs}"),
+        }
+    }
+}

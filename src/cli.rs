@@ -1,0 +1,139 @@
+//! The command line: clap's types and nothing else of ours.
+
+use clap::{Args, Parser, Subcommand};
+
+/// Signs you in once, in your browser, and lets git in from then on.
+#[derive(Debug, Parser)]
+#[command(name = "keyfob", version, disable_help_subcommand = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Answer git as its credential helper (git runs this)
+    Git(Git),
+    /// Sign in now
+    Login(Login),
+    /// Revoke at the provider where possible, forget here always
+    Logout(Logout),
+    /// Show what is kept, for whom, until when; never a token
+    Status(Status),
+    /// Print a token, for scripts
+    Token(Token),
+}
+
+/// A profile spelt on the command line in place of the configuration file.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Inline {
+    /// Provider of a profile spelt here instead of in the configuration
+    #[arg(long, value_name = "NAME", requires = "client_id", conflicts_with = "profile")]
+    pub(crate) provider: Option<String>,
+    /// Client ID under which the provider knows this program
+    #[arg(long, value_name = "ID", requires = "provider")]
+    pub(crate) client_id: Option<String>,
+    /// Issuer, for providers that have one for each tenant
+    #[arg(long, value_name = "URL", requires = "provider")]
+    pub(crate) issuer: Option<String>,
+    /// Scope to ask for; may be given several times
+    #[arg(long = "scope", value_name = "SCOPE", requires = "provider")]
+    pub(crate) scopes: Vec<String>,
+    /// Host the tokens may go to; may be given several times
+    #[arg(long = "host", value_name = "HOST", requires = "provider")]
+    pub(crate) hosts: Vec<String>,
+}
+
+/// `keyfob git`, also as `git-credential-keyfob`.
+#[derive(Args, Debug)]
+pub(crate) struct Git {
+    /// Answer for this profile alone
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    #[command(flatten)]
+    pub(crate) inline: Inline,
+    /// What git wants: get, store, erase, capability; anything else is ignored
+    pub(crate) operation: String,
+}
+
+/// `git-credential-keyfob`: the same without the word.
+#[derive(Debug, Parser)]
+#[command(name = "git-credential-keyfob", version, disable_help_subcommand = true)]
+pub(crate) struct GitHelper {
+    #[command(flatten)]
+    pub(crate) git: Git,
+}
+
+/// What `login`, `logout` and `token` are about.
+#[derive(Args, Debug)]
+pub(crate) struct Subject {
+    /// Profile, URL or host; the only profile when left out
+    #[arg(value_name = "PROFILE|URL", id = "profile")]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) inline: Inline,
+}
+
+/// `keyfob login`.
+#[derive(Args, Debug)]
+pub(crate) struct Login {
+    #[command(flatten)]
+    pub(crate) subject: Subject,
+    /// Do not open a browser
+    #[arg(long)]
+    pub(crate) no_browser: bool,
+    /// Print address and code and exit; the next command redeems the approval
+    #[arg(long)]
+    pub(crate) start: bool,
+    /// With --start: print JSON
+    #[arg(long, requires = "start")]
+    pub(crate) json: bool,
+}
+
+/// `keyfob logout`.
+#[derive(Args, Debug)]
+pub(crate) struct Logout {
+    #[command(flatten)]
+    pub(crate) subject: Subject,
+    /// Every session there is
+    #[arg(long, conflicts_with_all = ["profile", "provider"])]
+    pub(crate) all: bool,
+}
+
+/// `keyfob status`.
+#[derive(Args, Debug)]
+pub(crate) struct Status {
+    /// Only this profile
+    pub(crate) profile: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `keyfob token`.
+#[derive(Args, Debug)]
+pub(crate) struct Token {
+    #[command(flatten)]
+    pub(crate) subject: Subject,
+    /// Print it as an Authorization header
+    #[arg(long)]
+    pub(crate) header: bool,
+    /// The ID token instead of the destination's
+    #[arg(long)]
+    pub(crate) id: bool,
+    /// Print it even to a terminal
+    #[arg(long)]
+    pub(crate) show: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+        super::GitHelper::command().debug_assert();
+    }
+}

@@ -1,0 +1,61 @@
+//! `keyfob login`: sign in now, whatever is kept.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::{Errand, choose, print};
+use crate::cli::Login;
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::human::escape::escape;
+use crate::human::presence::Client;
+use crate::oauth::device::Pending;
+use crate::session::Request;
+
+pub(super) fn run(command: &Login) -> Result<ExitCode> {
+    let chosen = choose(&command.subject)?;
+    let profile = chosen.profile();
+    let place = chosen.location.as_ref().map_or_else(|| profile.title().to_owned(), ToString::to_string);
+    let errand = Errand {
+        profile,
+        destination: &chosen.destination,
+        client: Client::Login,
+        what: format!("keyfob signs you in to {place}"),
+    };
+    if command.start {
+        let pending = errand.with_broker(|broker| broker.start_only())?;
+        let text = if command.json { as_json(profile.title(), &pending)? } else { as_text(profile.title(), &pending) };
+        print(text.as_bytes())?;
+    } else {
+        errand.obtain(Request { login: true, ..errand.request() })?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn as_json(profile: &str, pending: &Pending) -> Result<String> {
+    let Pending { user_code, verification_uri, verification_uri_complete, expires_at, interval, .. } = pending;
+    let value = json!({
+        "profile": profile,
+        "user_code": user_code,
+        "verification_uri": verification_uri,
+        "verification_uri_complete": verification_uri_complete,
+        "expires_at": clock::rfc3339(*expires_at),
+        "expires_in": (expires_at - super::now()).max(0),
+        "interval": interval,
+    });
+    serde_json::to_string_pretty(&value)
+        .map(|text| text + "\n")
+        .map_err(|error| Error::broken("cannot write the answer", error))
+}
+
+fn as_text(profile: &str, pending: &Pending) -> String {
+    let complete = pending.verification_uri_complete.as_ref();
+    let complete = complete.map(|uri| format!("or    {}\n", escape(uri))).unwrap_or_default();
+    format!(
+        "open  {}\ncode  {}\n{complete}approve within {}; the next command for {profile} is let in\n",
+        escape(&pending.verification_uri),
+        escape(&pending.user_code),
+        clock::span(pending.expires_at - super::now()),
+    )
+}

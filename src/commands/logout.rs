@@ -1,0 +1,71 @@
+//! `keyfob logout`: forget here always, end it at the provider where that is possible.
+
+use std::process::ExitCode;
+
+use super::{choose, print};
+use crate::cli::Logout;
+use crate::clock::SystemClock;
+use crate::config::{Config, Profile};
+use crate::error::Result;
+use crate::oauth::http::Web;
+use crate::oauth::revoke::{self, SignedOut};
+use crate::store::{Record, Store, record};
+
+pub(super) fn run(command: &Logout) -> Result<ExitCode> {
+    let store = Store::open()?;
+    if !command.all {
+        let chosen = choose(&command.subject)?;
+        return sign_out(&store, chosen.profile()).map(|well| code(well));
+    }
+    let config = Config::load()?;
+    let mut well = true;
+    for id in store.ids()? {
+        well &= match config.profiles.iter().find(|profile| record::id(profile) == id) {
+            Some(profile) => sign_out(&store, profile)?,
+            None => forget_stray(&store, &id)?,
+        };
+    }
+    Ok(code(well))
+}
+
+fn code(well: bool) -> ExitCode {
+    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Whether it is over at the provider too, or nothing there could be ended.
+fn sign_out(store: &Store, profile: &Profile) -> Result<bool> {
+    let title = profile.title();
+    let Some(Record { refresh_token, session_id, .. }) = forget(store, &record::id(profile))? else {
+        print(format!("{title}: not signed in\n").as_bytes())?;
+        return Ok(true);
+    };
+    let http = Web::new(profile.ca_file.clone());
+    let (said, well) = match revoke::sign_out(&http, profile, refresh_token.as_ref(), session_id.as_deref()) {
+        SignedOut::Ended(host) => (format!("forgotten here, ended at {host}"), true),
+        SignedOut::NoWay(why) => (format!("forgotten here; {why}"), true),
+        SignedOut::Failed(why) => (format!("forgotten here, but it may live on at the provider: {why}"), false),
+    };
+    print(format!("{title}: {said}\n").as_bytes())?;
+    Ok(well)
+}
+
+/// A session whose profile is gone from the configuration: nobody knows any more where it would be ended.
+fn forget_stray(store: &Store, id: &str) -> Result<bool> {
+    if let Some(record) = forget(store, id)? {
+        let title = record.profile.unwrap_or(record.client_id);
+        let said = format!("{title}: forgotten here; no profile names it any more, so the provider was not told\n");
+        print(said.as_bytes())?;
+    }
+    Ok(true)
+}
+
+/// Takes the record off the disk first: a provider that cannot be reached keeps nothing here.
+fn forget(store: &Store, id: &str) -> Result<Option<Record>> {
+    if !store.ids()?.iter().any(|known| known == id) {
+        return Ok(None);
+    }
+    let mut guard = store.lock(id, &SystemClock::new())?;
+    let record = std::mem::take(&mut guard.record);
+    guard.remove()?;
+    Ok(Some(record))
+}

@@ -1,0 +1,159 @@
+//! One file for each thing that can be asked, and what they share: finding the profile, meeting the world.
+
+mod git;
+mod login;
+mod logout;
+mod status;
+mod token;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::broker::Broker;
+use crate::cli::{Command, Inline, Subject};
+use crate::clock::{Clock, SystemClock};
+use crate::config::file::{self, Spelt};
+use crate::config::{Config, Destination, Location, Profile, matching};
+use crate::error::{Error, Kind, Result};
+use crate::human::presence::Client;
+use crate::human::terminal::Terminal;
+use crate::oauth::http::Web;
+use crate::session::Request;
+use crate::store::{Store, Token, record};
+
+/// Does what the command line asks and reports how it went.
+pub(crate) fn run(command: Command) -> ExitCode {
+    let done = match command {
+        Command::Git(git) => return git::run(&git),
+        Command::Login(login) => login::run(&login),
+        Command::Logout(logout) => logout::run(&logout),
+        Command::Status(status) => status::run(&status),
+        Command::Token(token) => token::run(&token),
+    };
+    done.unwrap_or_else(|error| {
+        report(&error);
+        error.exit_code()
+    })
+}
+
+/// Says an error on stderr. A closed stderr has nobody to tell.
+fn report(error: &Error) {
+    let _ = io::stderr().write_all(error.lines().as_bytes());
+}
+
+/// Prints to stdout. Whoever closed it has heard enough.
+fn print(text: &[u8]) -> Result<()> {
+    let mut stdout = io::stdout();
+    match stdout.write_all(text).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::broken("cannot write the answer", error)),
+        _ => Ok(()),
+    }
+}
+
+/// The profile that an inline spelling describes, if there is one.
+fn inline(inline: &Inline) -> Result<Option<Profile>> {
+    let Inline { provider, client_id, issuer, scopes, hosts } = inline;
+    let (Some(provider), Some(client_id)) = (provider, client_id) else { return Ok(None) };
+    file::inline(&Spelt { provider, client_id, issuer: issuer.as_deref(), scopes, hosts }).map(Some)
+}
+
+/// A profile and what a destination of it takes, chosen for a command that people run.
+struct Chosen {
+    config: Config,
+    index: usize,
+    destination: Destination,
+    /// The host, where the command named one.
+    location: Option<Location>,
+}
+
+impl Chosen {
+    fn profile(&self) -> &Profile {
+        &self.config.profiles[self.index]
+    }
+}
+
+/// What a person named: an inline profile, a URL or host (it has `://` or a dot), a profile, or nothing for the only one.
+fn choose(subject: &Subject) -> Result<Chosen> {
+    if let Some(profile) = inline(&subject.inline)? {
+        let destination = profile.plain.clone();
+        let config = Config { profiles: vec![profile], ..Config::default() };
+        return Ok(Chosen { config, index: 0, destination, location: None });
+    }
+    let config = Config::load()?;
+    let index_of = |profile: &Profile| config.profiles.iter().position(|known| std::ptr::eq(known, profile)).unwrap_or(0);
+    let (index, destination, location) = match subject.name.as_deref() {
+        Some(url) if url.contains("://") || url.contains('.') => {
+            let (user, location) = parse_url(url)?;
+            let found = matching::choose(config.profiles.iter(), &location, user.as_deref())?;
+            let (profile, destination) = found.ok_or_else(|| {
+                Error::new(Kind::Usage, format!("no profile answers for {location}")).hint(config.choices())
+            })?;
+            (index_of(profile), destination.clone(), Some(location))
+        }
+        Some(name) => {
+            let profile = config.named(name)?;
+            (index_of(profile), profile.plain.clone(), None)
+        }
+        None => match &config.profiles[..] {
+            [only] => (0, only.plain.clone(), None),
+            [] => return Err(Error::new(Kind::Usage, "there is nothing to sign in to").hint(config.choices())),
+            _ => return Err(Error::new(Kind::Usage, "which profile?").hint(config.choices())),
+        },
+    };
+    Ok(Chosen { config, index, destination, location })
+}
+
+/// `[https://][user@]host[:port][/path]`.
+fn parse_url(text: &str) -> Result<(Option<String>, Location)> {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("https", text));
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (user, host) = match authority.rsplit_once('@') {
+        // A password in a URL is none of our business.
+        Some((user, host)) => (Some(user.split(':').next().unwrap_or_default().to_owned()), host),
+        None => (None, authority),
+    };
+    let location = Location::parse(&format!("{scheme}://{host}/{path}"))
+        .map_err(|why| Error::new(Kind::Usage, format!("\"{}\" {why}", text.escape_debug())).hint("name a profile, a host or a URL"))?;
+    Ok((user, location))
+}
+
+/// What a command asks the broker for.
+struct Errand<'a> {
+    profile: &'a Profile,
+    destination: &'a Destination,
+    client: Client,
+    /// For the prompt: `git needs to sign in to git.acme.dev`.
+    what: String,
+}
+
+impl Errand<'_> {
+    /// Meets the world and has `work` done by a broker for this errand's session.
+    fn with_broker<T>(&self, work: impl FnOnce(&Broker<'_>) -> Result<T>) -> Result<T> {
+        let id = record::id(self.profile);
+        work(&Broker {
+            profile: self.profile,
+            destination: self.destination,
+            id: &id,
+            store: &Store::open()?,
+            clock: &SystemClock::new(),
+            http: &Web::new(self.profile.ca_file.clone()),
+            human: &Terminal::new(self.client),
+            what: &self.what,
+        })
+    }
+
+    /// A request for this errand's destination.
+    fn request(&self) -> Request {
+        Request { slot: self.destination.slot.key(), kind: self.destination.token, ..Request::default() }
+    }
+
+    /// The token for this errand's destination, by whatever it takes.
+    fn obtain(&self, request: Request) -> Result<Token> {
+        self.with_broker(|broker| broker.obtain(request))
+    }
+}
+
+/// The system's time, for what is shown.
+fn now() -> i64 {
+    SystemClock::new().now()
+}

@@ -1,0 +1,34 @@
+//! `keyfob token`: a token for scripts, never by accident to a terminal.
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use super::{Errand, choose, print};
+use crate::cli::Token;
+use crate::config::TokenKind;
+use crate::error::{Error, Kind, Result};
+use crate::human::presence::Client;
+
+pub(super) fn run(command: &Token) -> Result<ExitCode> {
+    if io::stdout().is_terminal() && !command.show {
+        return Err(Error::new(Kind::Usage, "a token would stay on this terminal and in its history")
+            .hint("pipe the output, or add --show"));
+    }
+    let mut chosen = choose(&command.subject)?;
+    if command.id {
+        chosen.destination.token = TokenKind::Id;
+    }
+    let profile = chosen.profile();
+    let place = chosen.location.as_ref().map_or_else(|| profile.title().to_owned(), ToString::to_string);
+    let errand = Errand {
+        profile,
+        destination: &chosen.destination,
+        client: Client::Command,
+        what: format!("keyfob token needs to sign in to {place}"),
+    };
+    let token = errand.obtain(errand.request())?;
+    let secret = token.secret(chosen.destination.token).map_or("", |secret| secret.expose());
+    let text = if command.header { format!("Authorization: Bearer {secret}\n") } else { format!("{secret}\n") };
+    print(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}

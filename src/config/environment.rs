@@ -1,0 +1,87 @@
+//! Every environment variable keyfob reads, one function each. Nothing else reads the environment.
+#![expect(clippy::disallowed_methods, reason = "the room for it")]
+
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Whether a person may be asked (`KEYFOB_INTERACTIVE`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Interactive {
+    /// Ask where somebody is there to see it.
+    #[default]
+    Auto,
+    /// Never ask.
+    Never,
+    /// Run the device flow even with no terminal, prompting on stderr.
+    Always,
+}
+
+/// `KEYFOB_CONFIG`: the file to read in place of the person's own configuration.
+pub(crate) fn config_file() -> Option<PathBuf> {
+    path("KEYFOB_CONFIG")
+}
+
+/// `KEYFOB_STATE_DIR`: the folder to keep sessions in.
+pub(crate) fn state_folder() -> Option<PathBuf> {
+    path("KEYFOB_STATE_DIR")
+}
+
+/// `KEYFOB_INTERACTIVE`: `auto` (also when unset or empty), `never` or `always`; anything else is an error to the
+/// caller, who gets the word.
+pub(crate) fn interactive() -> Result<Interactive, String> {
+    match env::var_os("KEYFOB_INTERACTIVE").unwrap_or_default().to_string_lossy().as_ref() {
+        "" | "auto" => Ok(Interactive::Auto),
+        "never" => Ok(Interactive::Never),
+        "always" => Ok(Interactive::Always),
+        other => Err(other.to_owned()),
+    }
+}
+
+/// `CI`: set and not `false`, as every CI service does.
+pub(crate) fn ci() -> bool {
+    is_on("CI")
+}
+
+/// `GIT_TERMINAL_PROMPT`: git's own wish not to prompt, when it is set to something false.
+pub(crate) fn git_prompts_off() -> bool {
+    env::var_os("GIT_TERMINAL_PROMPT").is_some_and(|value| is_false(&value))
+}
+
+/// `VSCODE_GIT_FETCH_SILENT`: Visual Studio Code fetches in the background.
+pub(crate) fn vscode_fetches_silently() -> bool {
+    is_on("VSCODE_GIT_FETCH_SILENT")
+}
+
+/// `GCM_INTERACTIVE`: the switch people already set for Git Credential Manager, when it is set to something false.
+pub(crate) fn gcm_interactive_off() -> bool {
+    env::var_os("GCM_INTERACTIVE").is_some_and(|value| value == "never" || is_false(&value))
+}
+
+fn path(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+fn is_on(name: &str) -> bool {
+    env::var_os(name).is_some_and(|value| !is_false(&value))
+}
+
+/// False as git reads it (git-config, "Values"): `false`, `no`, `off`, `0` or nothing, in any case.
+fn is_false(value: &OsString) -> bool {
+    matches!(value.to_string_lossy().to_ascii_lowercase().as_str(), "" | "0" | "false" | "no" | "off")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn false_as_git_reads_it() {
+        for value in ["", "0", "false", "FALSE", "no", "off"] {
+            assert!(is_false(&value.into()), "{value}");
+        }
+        for value in ["1", "true", "yes", "on", "2"] {
+            assert!(!is_false(&value.into()), "{value}");
+        }
+    }
+}

@@ -1,0 +1,414 @@
+//! The configuration file: TOML to checked profiles. Every error names the file, the line and the mend, and quotes no
+//! value that could be a secret.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::location::{Location, Scheme};
+use super::profile::{Auth, Destination, Endpoints, Entry, Profile, Slot, TokenKind};
+use super::{Config, PlainStore};
+use crate::error::{Error, Kind, Result};
+use crate::oauth::provider::{self, Base, Preset, SignOut};
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFile {
+    #[serde(default)]
+    profile: BTreeMap<Spanned<String>, RawProfile>,
+    #[serde(default)]
+    store: RawStore,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawStore {
+    git: Option<bool>,
+    docker: Option<bool>,
+}
+
+/// A `[profile.NAME]` table as written.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawProfile {
+    provider: Option<Spanned<String>>,
+    client_id: Option<String>,
+    #[serde(default)]
+    hosts: Vec<Spanned<String>>,
+    #[serde(default)]
+    clusters: Vec<Spanned<String>>,
+    // For every destination:
+    username: Option<String>,
+    auth: Option<Auth>,
+    token: Option<TokenKind>,
+    audience: Option<String>,
+    resource: Option<String>,
+    organization: Option<String>,
+    scopes: Option<Vec<String>>,
+    // For the session:
+    account: Option<String>,
+    #[serde(default)]
+    default: bool,
+    issuer: Option<Spanned<String>>,
+    base_url: Option<Spanned<String>>,
+    device_authorization_endpoint: Option<Spanned<String>>,
+    token_endpoint: Option<Spanned<String>>,
+    revocation_endpoint: Option<Spanned<String>>,
+    ca_file: Option<PathBuf>,
+    client_secret_file: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    extra: BTreeMap<String, String>,
+    keep_refresh_token: Option<bool>,
+    #[serde(default)]
+    at: BTreeMap<Spanned<String>, RawDestination>,
+}
+
+/// A `[profile.NAME.at."ENTRY"]` table.
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDestination {
+    username: Option<String>,
+    auth: Option<Auth>,
+    token: Option<TokenKind>,
+    audience: Option<String>,
+    resource: Option<String>,
+    organization: Option<String>,
+    scopes: Option<Vec<String>>,
+}
+
+/// Where an error is: the file and its text, to turn a span into a line. The command line has no lines.
+struct Source<'a> {
+    path: Option<&'a Path>,
+    text: &'a str,
+}
+
+impl Source<'_> {
+    fn error(&self, span: Option<Range<usize>>, what: impl std::fmt::Display) -> Error {
+        let place = match (self.path, span) {
+            (None, _) => "command line".to_owned(),
+            (Some(path), None) => path.display().to_string(),
+            (Some(path), Some(span)) => {
+                let line = self.text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1);
+                format!("{}:{line}", path.display())
+            }
+        };
+        Error::new(if self.path.is_some() { Kind::Configuration } else { Kind::Usage }, format!("{place}: {what}"))
+    }
+
+    fn location(&self, key: &str, text: &Spanned<String>) -> Result<Location> {
+        Location::parse(text.get_ref()).map_err(|why| {
+            self.error(Some(text.span()), format!("{key}: \"{}\" {why}", text.get_ref().escape_debug()))
+                .hint("write it as \"host\", \"host:port\" or \"https://host/path\"")
+        })
+    }
+
+    /// An endpoint or issuer: https (http on loopback), kept as written because servers compare it as a string.
+    fn endpoint(&self, key: &str, url: &Spanned<String>) -> Result<String> {
+        self.location(key, url)?;
+        if !url.get_ref().contains("://") {
+            let what = format!("{key}: \"{}\" has no scheme", url.get_ref().escape_debug());
+            return Err(self.error(Some(url.span()), what).hint("begin it with https://"));
+        }
+        Ok(url.get_ref().clone())
+    }
+}
+
+/// Reads a configuration file's text. `path` is for its errors.
+pub(crate) fn parse(text: &str, path: &Path) -> Result<Config> {
+    let source = Source { path: Some(path), text };
+    let raw: RawFile = toml::from_str(text).map_err(|error| {
+        // Not the error's own rendering: it quotes the line, and somebody may have put a secret there.
+        let what = error.message().lines().next().unwrap_or("not TOML").replace('`', "\"");
+        let error = source.error(error.span(), &what);
+        if what.contains("client_secret") && !what.contains("expected one of \"client_secret") {
+            return error.hint("a public client has no secret; others name a file of their own: client_secret_file");
+        }
+        error.hint("correct or remove it")
+    })?;
+    let mut profiles = Vec::with_capacity(raw.profile.len());
+    for (name, profile) in raw.profile {
+        let span = name.span();
+        let name = name.into_inner();
+        if name.is_empty() || name.starts_with('-') || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        {
+            let what = format!("\"{}\" is no name for a profile", name.escape_debug());
+            return Err(source.error(Some(span), what).hint("use letters, digits, - and _"));
+        }
+        profiles.push((check(profile, Some(name), &source, Some(span.clone()))?, span));
+    }
+    refuse_twins(&profiles, &source)?;
+    let profiles = profiles.into_iter().map(|(profile, _)| profile).collect();
+    Ok(Config { profiles, store: PlainStore { git: raw.store.git, docker: raw.store.docker } })
+}
+
+/// A profile spelt on the command line: the few keys that fit there.
+pub(crate) struct Spelt<'a> {
+    pub(crate) provider: &'a str,
+    pub(crate) client_id: &'a str,
+    pub(crate) issuer: Option<&'a str>,
+    /// Empty for the provider's own.
+    pub(crate) scopes: &'a [String],
+    pub(crate) hosts: &'a [String],
+}
+
+/// Checks a profile that was spelt on the command line.
+pub(crate) fn inline(spelt: &Spelt<'_>) -> Result<Profile> {
+    let Spelt { provider, client_id, issuer, scopes, hosts } = spelt;
+    let text = |text: &str| Spanned::new(0..0, text.to_owned());
+    let raw = RawProfile {
+        provider: Some(text(provider)),
+        client_id: Some((*client_id).to_owned()),
+        issuer: issuer.map(text),
+        scopes: (!scopes.is_empty()).then(|| scopes.to_vec()),
+        hosts: hosts.iter().map(|host| text(host)).collect(),
+        ..RawProfile::default()
+    };
+    check(raw, None, &Source { path: None, text: "" }, None)
+}
+
+fn check(raw: RawProfile, name: Option<String>, source: &Source<'_>, at: Option<Range<usize>>) -> Result<Profile> {
+    let missing = |key: &str, hint: String| source.error(at.clone(), format!("{key} is missing")).hint(hint);
+    let provider = raw
+        .provider
+        .as_ref()
+        .ok_or_else(|| missing("provider", format!("add provider = \"...\", one of {}", provider::names())))?;
+    let preset = provider::find(provider.get_ref()).ok_or_else(|| {
+        let what = format!("no provider is called \"{}\"", provider.get_ref().escape_debug());
+        source.error(Some(provider.span()), what).hint(format!("use one of {}", provider::names()))
+    })?;
+    let client_id = raw.client_id.clone().filter(|id| !id.is_empty()).ok_or_else(|| {
+        missing("client_id", format!("add the client_id under which {} knows this program", preset.title))
+    })?;
+    if let Some(file) = &raw.client_secret_file {
+        return Err(source.error(Some(file.span()), "client_secret_file is of no use with this provider").hint(
+            "register keyfob as a public client, which has no secret, and remove the line",
+        ));
+    }
+    let endpoints = endpoints(&raw, preset, source, &missing)?;
+    let plain = destination(&raw, &RawDestination::default(), preset);
+    let mut hosts = Vec::with_capacity(raw.hosts.len());
+    for entry in &raw.hosts {
+        hosts.push((host_entry(source, entry)?, plain.clone()));
+    }
+    let mut clusters = Vec::with_capacity(raw.clusters.len());
+    for entry in &raw.clusters {
+        let location = source.location("clusters", entry)?;
+        clusters.push((Entry { wildcard: false, location }, plain.clone()));
+    }
+    for (key, overrides) in &raw.at {
+        let entry = host_entry(source, key)?;
+        let to = destination(&raw, overrides, preset);
+        let mut named = false;
+        for (_, destination) in hosts.iter_mut().chain(&mut clusters).filter(|(known, _)| *known == entry) {
+            *destination = to.clone();
+            named = true;
+        }
+        if !named {
+            let what = format!("at.\"{}\" is none of the profile's hosts or clusters", key.get_ref().escape_debug());
+            return Err(source.error(Some(key.span()), what).hint("write it as it stands in hosts or clusters"));
+        }
+    }
+    Ok(Profile {
+        name,
+        preset,
+        client_id,
+        issuer: raw.issuer.map(Spanned::into_inner),
+        endpoints,
+        account: raw.account,
+        default: raw.default,
+        ca_file: raw.ca_file,
+        extra: raw.extra,
+        keep_refresh_token: raw.keep_refresh_token.unwrap_or(true),
+        hosts,
+        clusters,
+        plain,
+    })
+}
+
+fn endpoints(
+    raw: &RawProfile,
+    preset: &Preset,
+    source: &Source<'_>,
+    missing: &dyn Fn(&str, String) -> Error,
+) -> Result<Endpoints> {
+    let spelt = |key: &str, url: &Option<Spanned<String>>| url.as_ref().map(|url| source.endpoint(key, url)).transpose();
+    let issuer = spelt("issuer", &raw.issuer)?;
+    let base_url = spelt("base_url", &raw.base_url)?;
+    let base = match preset.base {
+        Base::Fixed(base) => Some(base_url.unwrap_or_else(|| base.to_owned())),
+        Base::Issuer => Some(base_url.or(issuer).ok_or_else(|| {
+            missing("issuer", format!("add issuer = \"https://...\"; {} has one for each tenant", preset.title))
+        })?),
+        Base::Given => None,
+    };
+    let base = base.as_deref().map(|base| base.trim_end_matches('/'));
+    let or_below = |key: &str, spelt: Option<String>, path: &str| {
+        spelt
+            .or_else(|| base.map(|base| format!("{base}{path}")))
+            .ok_or_else(|| missing(key, format!("add {key} = \"https://...\"; provider \"{}\" knows none", preset.name)))
+    };
+    let device = spelt("device_authorization_endpoint", &raw.device_authorization_endpoint)?;
+    let token = spelt("token_endpoint", &raw.token_endpoint)?;
+    Ok(Endpoints {
+        device_authorization: or_below("device_authorization_endpoint", device, preset.device_authorization)?,
+        token: or_below("token_endpoint", token, preset.token)?,
+        revocation: spelt("revocation_endpoint", &raw.revocation_endpoint)?,
+        session_logout: match preset.sign_out {
+            SignOut::SessionId(path) => base.map(|base| format!("{base}{path}")),
+            SignOut::Revocation => None,
+        },
+    })
+}
+
+/// What a destination takes: its own word, else the profile's, else the preset's.
+fn destination(raw: &RawProfile, own: &RawDestination, preset: &Preset) -> Destination {
+    let either = |own: &Option<String>, profile: &Option<String>| own.clone().or_else(|| profile.clone());
+    let mut scopes = own.scopes.clone().or_else(|| raw.scopes.clone()).unwrap_or_else(|| {
+        preset.scopes.iter().map(|scope| (*scope).to_owned()).collect()
+    });
+    scopes.sort();
+    scopes.dedup();
+    Destination {
+        username: either(&own.username, &raw.username),
+        auth: own.auth.or(raw.auth).unwrap_or_default(),
+        token: own.token.or(raw.token).unwrap_or(preset.hands_out),
+        slot: Slot {
+            organization: either(&own.organization, &raw.organization),
+            audience: either(&own.audience, &raw.audience),
+            resource: either(&own.resource, &raw.resource),
+            scopes,
+        },
+    }
+}
+
+fn host_entry(source: &Source<'_>, entry: &Spanned<String>) -> Result<Entry> {
+    let text = entry.get_ref();
+    let bare = text.strip_prefix("https://").unwrap_or(text);
+    let wildcard = bare.strip_prefix("*.");
+    let location = match wildcard {
+        None => source.location("hosts", entry)?,
+        Some(rest) => {
+            let location = source.location("hosts", &Spanned::new(entry.span(), rest.to_owned()))?;
+            if location.scheme != Scheme::Https || !location.host.contains('.') {
+                let what = format!("hosts: \"{}\" is too wide", text.escape_debug());
+                return Err(source.error(Some(entry.span()), what).hint("name a domain of yours: \"*.git.acme.dev\""));
+            }
+            location
+        }
+    };
+    Ok(Entry { wildcard: wildcard.is_some(), location })
+}
+
+/// Two profiles may share an entry when a requested user name can tell them apart, and one default at most.
+fn refuse_twins(profiles: &[(Profile, Range<usize>)], source: &Source<'_>) -> Result<()> {
+    for (index, (one, first)) in profiles.iter().enumerate() {
+        for (other, second) in &profiles[index + 1..] {
+            let later = if first.start > second.start { first } else { second };
+            let shared = one.hosts.iter().find(|(entry, _)| other.hosts.iter().any(|(twin, _)| twin == entry));
+            let Some((Entry { location, .. }, _)) = shared else { continue };
+            let names = format!("profiles {} and {} both name {location}", one.title(), other.title());
+            if one.account == other.account {
+                return Err(source
+                    .error(Some(later.clone()), names)
+                    .hint("give each its own account = \"...\", or take the host out of one"));
+            }
+            if one.default && other.default {
+                return Err(source
+                    .error(Some(later.clone()), format!("{names}, and each is the default"))
+                    .hint("leave default = true in one of them"));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        match parse(text, "config.toml".as_ref()) {
+            Ok(_) => "no error".to_owned(),
+            Err(error) => format!("{error}; {}", error.mend().unwrap_or("no mend")),
+        }
+    }
+
+    const ACME: &str = "[profile.acme]\nprovider = \"workos\"\nclient_id = \"client_1\"\n";
+
+    #[test]
+    fn what_is_wrong_where_and_the_mend() {
+        for (more, begins) in [
+            ("colour = \"red\"", "config.toml:4: unknown field \"colour\""),
+            ("client_secret = \"s3cret\"", "config.toml:4: unknown field \"client_secret\""),
+            ("client_secret_file = \"x\"", "config.toml:4: client_secret_file is of no use"),
+            ("hosts = [\"ok.dev\",\n \"http://git.acme.dev\"]", "config.toml:5: hosts: \"http://git.acme.dev\" is plain http"),
+            ("hosts = [\"https://u@git.acme.dev\"]", "config.toml:4: hosts: \"https://u@git.acme.dev\" has a user name"),
+            ("hosts = [\"*.dev\"]", "config.toml:4: hosts: \"*.dev\" is too wide"),
+            ("base_url = \"http://auth.acme.dev\"", "config.toml:4: base_url: \"http://auth.acme.dev\" is plain http"),
+            ("base_url = \"auth.acme.dev\"", "config.toml:4: base_url: \"auth.acme.dev\" has no scheme"),
+            ("token = \"both\"", "config.toml:4: unknown variant \"both\""),
+            ("[profile.acme.at.\"x.dev\"]\ntoken = \"id\"", "config.toml:4: at.\"x.dev\" is none of"),
+            ("[profile.\"a.b\"]\nprovider = \"workos\"", "config.toml:4: \"a.b\" is no name for a profile"),
+            ("[profile.b]\nprovider = \"nope\"", "config.toml:5: no provider is called \"nope\""),
+            ("[profile.b]\nprovider = \"workos\"", "config.toml:4: client_id is missing"),
+            ("[profile.b]\nprovider = \"workos-connect\"\nclient_id = \"x\"", "config.toml:4: issuer is missing"),
+            ("[profile.b]\nprovider = \"oauth\"\nclient_id = \"x\"", "config.toml:4: device_authorization_endpoint is missing"),
+            ("[stores]", "config.toml:4: unknown field \"stores\""),
+            ("hosts = [", "config.toml:4: "),
+        ] {
+            let said = error(&format!("{ACME}{more}\n"));
+            assert!(said.starts_with(begins), "{more}: {said}");
+            assert!(!said.ends_with("no mend"), "{said}");
+            assert!(!said.contains("s3cret"), "{said}");
+        }
+    }
+
+    #[test]
+    fn twins_are_refused() {
+        let twin = |more: &str| format!("{ACME}hosts = [\"a.dev\"]\n{}hosts = [\"A.dev:443\"]\n{more}", ACME.replace("acme", "twin"));
+        assert!(error(&twin("")).starts_with("config.toml:5: profiles acme and twin both name https://a.dev; give each"));
+        assert_eq!(error(&twin("account = \"bob\"")), "no error");
+        let defaults = twin("account = \"bob\"\ndefault = true").replacen("hosts", "default = true\nhosts", 1);
+        assert!(error(&defaults).contains("each is the default"), "{}", error(&defaults));
+    }
+
+    #[test]
+    fn a_destination_takes_its_own_word_then_the_profiles_then_the_presets() {
+        let file = format!(
+            "{ACME}hosts = [\"git.acme.dev\"]\nclusters = [\"https://k8s.acme.dev:6443\"]\norganization = \"org_1\"\n\
+             [profile.acme.at.\"https://k8s.acme.dev:6443\"]\ntoken = \"id\"\nscopes = [\"b\", \"a\", \"b\"]\n"
+        );
+        let config = parse(&file, "config.toml".as_ref()).unwrap();
+        let profile = &config.profiles[0];
+        assert_eq!(profile.endpoints.token, "https://api.workos.com/user_management/authenticate");
+        assert_eq!(profile.hosts[0].1.token, TokenKind::Access);
+        assert_eq!(profile.hosts[0].1.slot.key(), "organization=org_1");
+        assert_eq!(profile.clusters[0].1.token, TokenKind::Id);
+        assert_eq!(profile.clusters[0].1.slot.key(), "organization=org_1&scope=a b");
+        assert_eq!(profile.all_scopes(), ["a", "b"]);
+    }
+
+    #[test]
+    fn endpoints_hang_where_the_preset_says() {
+        let config = parse(
+            "[profile.a]\nprovider = \"workos\"\nclient_id = \"x\"\nbase_url = \"https://auth.acme.dev/\"\n\
+             [profile.b]\nprovider = \"workos-connect\"\nclient_id = \"x\"\nissuer = \"https://acme.authkit.app\"\n\
+             [profile.c]\nprovider = \"oauth\"\nclient_id = \"x\"\ndevice_authorization_endpoint = \"http://127.0.0.1:1/d\"\n\
+             token_endpoint = \"http://127.0.0.1:1/t\"\nrevocation_endpoint = \"http://127.0.0.1:1/r\"\n",
+            "config.toml".as_ref(),
+        )
+        .unwrap();
+        let [a, b, c] = &config.profiles[..] else { panic!() };
+        assert_eq!(a.endpoints.device_authorization, "https://auth.acme.dev/user_management/authorize/device");
+        assert_eq!(
+            a.endpoints.session_logout.as_deref(),
+            Some("https://auth.acme.dev/user_management/sessions/logout")
+        );
+        assert_eq!(b.endpoints.device_authorization, "https://acme.authkit.app/oauth2/device_authorization");
+        assert_eq!(b.all_scopes(), ["email", "offline_access", "openid", "profile"]);
+        assert_eq!(c.endpoints.revocation.as_deref(), Some("http://127.0.0.1:1/r"));
+    }
+}

@@ -1,0 +1,202 @@
+//! A web address as far as credentials care: scheme, host, port, path. Compared exactly, never by prefix of a name.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// `https` anywhere, `http` on this machine alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Scheme {
+    Https,
+    Http,
+}
+
+impl Scheme {
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Https => 443,
+            Self::Http => 80,
+        }
+    }
+}
+
+/// Where something is. The host is lower-case and without brackets; the path is its segments.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Location {
+    pub(crate) scheme: Scheme,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) path: Vec<String>,
+}
+
+/// Why a text is no usable address; the words fit after the text itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unusable {
+    /// Neither `https://` nor `http://`.
+    Scheme,
+    /// `http://` beyond this machine: a token would cross the network in the clear.
+    PlainHttp,
+    /// No host, or characters that no host has.
+    Host,
+    /// Not a number from 1 to 65535.
+    Port,
+    /// User name, query or fragment: no place to look credentials up by.
+    Extra,
+    /// White space, control characters, `.` or `..` or empty segments in the path.
+    Path,
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Scheme => "is not an https:// address",
+            Self::PlainHttp => "is plain http beyond this machine, and a token would cross the network unprotected",
+            Self::Host => "has no usable host name",
+            Self::Port => "has no usable port",
+            Self::Extra => "has a user name, a query or a fragment",
+            Self::Path => "has an unusable path",
+        })
+    }
+}
+
+impl Location {
+    /// Reads `https://host[:port][/path]`, or `host[:port][/path]` which means https.
+    pub(crate) fn parse(text: &str) -> Result<Self, Unusable> {
+        let (scheme, rest) = match text.split_once("://") {
+            None => (Scheme::Https, text),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (Scheme::Https, rest),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (Scheme::Http, rest),
+            Some(_) => return Err(Unusable::Scheme),
+        };
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        if rest.contains(['?', '#']) || authority.contains('@') {
+            return Err(Unusable::Extra);
+        }
+        Self::new(scheme, authority, path)
+    }
+
+    /// Puts together what a client names apart: scheme, `host[:port]`, path without its leading slash.
+    pub(crate) fn new(scheme: Scheme, authority: &str, path: &str) -> Result<Self, Unusable> {
+        let (host, port) = split_port(authority)?;
+        let host = normal_host(host)?;
+        let port = match port {
+            None => scheme.default_port(),
+            Some(port) if port.bytes().all(|b| b.is_ascii_digit()) => {
+                port.parse().ok().filter(|port| *port != 0).ok_or(Unusable::Port)?
+            }
+            Some(_) => return Err(Unusable::Port),
+        };
+        let location = Self { scheme, host, port, path: segments(path)? };
+        if scheme == Scheme::Http && !location.is_loopback() {
+            return Err(Unusable::PlainHttp);
+        }
+        Ok(location)
+    }
+
+    /// Whether it is on this machine: 127.0.0.0/8, `::1` or `localhost`.
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.host == "localhost"
+            || self.host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+            || self.host.parse::<Ipv6Addr>().is_ok_and(|ip| ip.is_loopback())
+    }
+
+    /// `host[:port]`, the port only where it is not the scheme's own.
+    pub(crate) fn authority(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        if self.port == self.scheme.default_port() { host } else { format!("{host}:{}", self.port) }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.scheme {
+            Scheme::Https => "https",
+            Scheme::Http => "http",
+        };
+        write!(f, "{scheme}://{}", self.authority())?;
+        self.path.iter().try_for_each(|segment| write!(f, "/{segment}"))
+    }
+}
+
+fn split_port(authority: &str) -> Result<(&str, Option<&str>), Unusable> {
+    if let Some(bracketed) = authority.strip_prefix('[') {
+        let (host, rest) = bracketed.split_once(']').ok_or(Unusable::Host)?;
+        host.parse::<Ipv6Addr>().map_err(|_| Unusable::Host)?;
+        return match rest.strip_prefix(':') {
+            Some(port) => Ok((host, Some(port))),
+            None if rest.is_empty() => Ok((host, None)),
+            None => Err(Unusable::Host),
+        };
+    }
+    Ok(authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))))
+}
+
+fn normal_host(host: &str) -> Result<String, Unusable> {
+    let name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    let is_name = !host.is_empty()
+        && host.len() <= 253
+        && host.split('.').all(|label| !label.is_empty() && label.bytes().all(name));
+    if is_name || host.parse::<Ipv6Addr>().is_ok() { Ok(host.to_ascii_lowercase()) } else { Err(Unusable::Host) }
+}
+
+fn segments(path: &str) -> Result<Vec<String>, Unusable> {
+    let path = path.trim_end_matches('/');
+    if path.is_empty() {
+        return Ok(Vec::new());
+    }
+    path.split('/')
+        .map(|segment| match segment {
+            "" | "." | ".." => Err(Unusable::Path),
+            _ if segment.chars().any(|c| c.is_control() || c.is_whitespace()) => Err(Unusable::Path),
+            _ => Ok(segment.to_owned()),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_host_is_https_at_its_port() {
+        for (text, said) in [
+            ("git.acme.dev", "https://git.acme.dev"),
+            ("GIT.Acme.dev:443", "https://git.acme.dev"),
+            ("registry.acme.dev:5000", "https://registry.acme.dev:5000"),
+            ("https://git.acme.dev/team/", "https://git.acme.dev/team"),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+            ("http://localhost:80/x/y", "http://localhost/x/y"),
+            ("[::1]:7000", "https://[::1]:7000"),
+        ] {
+            assert_eq!(Location::parse(text).map(|l| l.to_string()).as_deref(), Ok(said));
+        }
+    }
+
+    #[test]
+    fn what_is_no_place_for_credentials() {
+        for (text, why) in [
+            ("http://git.acme.dev", Unusable::PlainHttp),
+            ("http://127.0.0.1.evil.dev", Unusable::PlainHttp),
+            ("http://localhost.evil.dev", Unusable::PlainHttp),
+            ("ssh://git.acme.dev", Unusable::Scheme),
+            ("https://", Unusable::Host),
+            ("", Unusable::Host),
+            ("a..b", Unusable::Host),
+            ("a b", Unusable::Host),
+            ("git.acme.dev\n", Unusable::Host),
+            ("g\u{131}t.dev", Unusable::Host),
+            ("[::1", Unusable::Host),
+            ("[evil]", Unusable::Host),
+            ("git.acme.dev:", Unusable::Port),
+            ("git.acme.dev:0", Unusable::Port),
+            ("git.acme.dev:+44", Unusable::Port),
+            ("git.acme.dev:99999", Unusable::Port),
+            ("https://me@git.acme.dev", Unusable::Extra),
+            ("https://git.acme.dev?x", Unusable::Extra),
+            ("https://git.acme.dev#x", Unusable::Extra),
+            ("https://git.acme.dev/a//b", Unusable::Path),
+            ("https://git.acme.dev/../b", Unusable::Path),
+        ] {
+            assert_eq!(Location::parse(text), Err(why), "{text}");
+        }
+    }
+}

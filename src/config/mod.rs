@@ -1,0 +1,115 @@
+//! Files, environment and folders, turned into profiles and destinations.
+
+pub(crate) mod environment;
+pub(crate) mod file;
+pub(crate) mod folders;
+pub(crate) mod location;
+pub(crate) mod matching;
+mod profile;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+pub(crate) use location::Location;
+pub(crate) use profile::{Auth, Destination, Profile, Slot, TokenKind};
+
+use crate::error::{Error, Kind, Result};
+
+/// A configuration file is written by hand; one larger than this is something else.
+const SIZE_LIMIT: u64 = 1 << 20;
+
+/// Whether the plain store may keep what clients hand it for hosts without a profile.
+#[derive(Debug, Default)]
+pub(crate) struct PlainStore {
+    pub(crate) git: Option<bool>,
+    pub(crate) docker: Option<bool>,
+}
+
+/// All profiles that hold, the person's own over the administrator's.
+#[derive(Debug, Default)]
+pub(crate) struct Config {
+    pub(crate) profiles: Vec<Profile>,
+    pub(crate) store: PlainStore,
+}
+
+impl Config {
+    /// Reads the administrator's file and the person's. A file that is not there is an empty one.
+    pub(crate) fn load() -> Result<Self> {
+        let mut config = read(folders::system_config().as_deref())?;
+        let own = read(folders::user_config().as_deref())?;
+        config.profiles.retain(|old| own.profiles.iter().all(|new| new.name != old.name));
+        config.profiles.extend(own.profiles);
+        config.store = PlainStore {
+            git: own.store.git.or(config.store.git),
+            docker: own.store.docker.or(config.store.docker),
+        };
+        Ok(config)
+    }
+
+    /// The profile of that name.
+    pub(crate) fn named(&self, name: &str) -> Result<&Profile> {
+        self.profiles.iter().find(|profile| profile.name.as_deref() == Some(name)).ok_or_else(|| {
+            let what = format!("no profile is called \"{}\"", name.escape_debug());
+            Error::new(Kind::Usage, what).hint(self.choices())
+        })
+    }
+
+    /// What a person may name, for a hint.
+    pub(crate) fn choices(&self) -> String {
+        match self.profiles.iter().map(Profile::title).collect::<Vec<_>>()[..] {
+            [] => match folders::user_config() {
+                Some(path) => format!("there is no profile yet; write one in {}", path.display()),
+                None => "there is no profile yet, and no home folder to look for one".to_owned(),
+            },
+            [one] => format!("the only profile is {one}"),
+            ref names => format!("the profiles are {}", names.join(", ")),
+        }
+    }
+}
+
+fn read(path: Option<&Path>) -> Result<Config> {
+    let Some(path) = path else { return Ok(Config::default()) };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            return Ok(Config::default());
+        }
+        Err(error) => return Err(unreadable(path, error)),
+    };
+    refuse_writable(&file, path)?;
+    let mut text = String::new();
+    file.take(SIZE_LIMIT).read_to_string(&mut text).map_err(|error| unreadable(path, error))?;
+    if text.len() as u64 == SIZE_LIMIT {
+        return Err(Error::new(Kind::Configuration, format!("{} is larger than a megabyte", path.display()))
+            .hint("is it the right file?"));
+    }
+    file::parse(&text, path)
+}
+
+/// Whoever can write this file can send a person to a sign-in page of their own and tokens to hosts of their own.
+#[cfg(unix)]
+fn refuse_writable(file: &File, path: &Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let meta = file.metadata().map_err(|error| unreadable(path, error))?;
+    let me = rustix::process::geteuid().as_raw();
+    let refuse = |what: &str, mend: String| {
+        Err(Error::new(Kind::Configuration, format!("{}:1: {what}", path.display())).hint(mend))
+    };
+    if meta.uid() != me && meta.uid() != 0 {
+        return refuse("this file belongs to somebody else", format!("run: chown {me} {}", path.display()));
+    }
+    if meta.mode() & 0o022 != 0 {
+        return refuse("others can write to this file", format!("run: chmod go-w {}", path.display()));
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn refuse_writable(_file: &File, _path: &Path) -> Result<()> {
+    Ok(())
+}
+
+fn unreadable(path: &Path, error: std::io::Error) -> Error {
+    Error::broken(format!("cannot read {}", path.display()), error)
+}

@@ -1,0 +1,187 @@
+//! A profile (whom to sign in to, as which client) and its destinations (where its tokens go, and in what shape), as
+//! they are after the file was checked: nothing here can hold an illegal combination.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::location::Location;
+use crate::oauth::provider::Preset;
+
+/// How a destination takes the token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Auth {
+    /// As the password of HTTP Basic (RFC 7617).
+    #[default]
+    Basic,
+    /// As `Authorization: Bearer` (RFC 6750 section 2.1), where the client can send that.
+    Bearer,
+}
+
+/// Which token of the answer a destination takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TokenKind {
+    /// The access token (RFC 6749 section 1.4).
+    #[default]
+    Access,
+    /// The ID token (OpenID Connect Core section 2).
+    Id,
+}
+
+/// What distinguishes the access tokens of one session from each other.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Slot {
+    pub(crate) organization: Option<String>,
+    pub(crate) audience: Option<String>,
+    /// RFC 8707 resource indicator.
+    pub(crate) resource: Option<String>,
+    /// Sorted, each once: their order means nothing (RFC 6749 section 3.3).
+    pub(crate) scopes: Vec<String>,
+}
+
+impl Slot {
+    /// The slot's name in a record. Empty for the plain one; else `name=value` parts a person can read, with the
+    /// separators escaped so that no two slots share a name.
+    pub(crate) fn key(&self) -> String {
+        let Self { organization, audience, resource, scopes } = self;
+        let scope = (!scopes.is_empty()).then(|| scopes.join(" "));
+        [("organization", organization), ("audience", audience), ("resource", resource), ("scope", &scope)]
+            .into_iter()
+            .filter_map(|(name, value)| {
+                let value = value.as_ref()?.replace('%', "%25").replace('&', "%26");
+                Some(format!("{name}={value}"))
+            })
+            .collect::<Vec<_>>()
+            .join("&")
+    }
+}
+
+/// One place where a profile's tokens go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Destination {
+    /// The user name the profile asks for, if it does; the preset has one for when nobody does.
+    pub(crate) username: Option<String>,
+    pub(crate) auth: Auth,
+    pub(crate) token: TokenKind,
+    pub(crate) slot: Slot,
+}
+
+/// The endpoints of one authorization server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Endpoints {
+    /// RFC 8628 section 3.1.
+    pub(crate) device_authorization: String,
+    /// RFC 6749 section 3.2.
+    pub(crate) token: String,
+    /// RFC 7009 section 2.
+    pub(crate) revocation: Option<String>,
+    /// Where a browserless sign-out goes, for providers that end sessions by id.
+    pub(crate) session_logout: Option<String>,
+}
+
+/// An entry of `hosts` or `clusters`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Entry {
+    /// `*.`: exactly one label before the location's host.
+    pub(crate) wildcard: bool,
+    pub(crate) location: Location,
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let location = self.location.to_string();
+        let shown = location.strip_prefix("https://").filter(|_| self.location.path.is_empty()).unwrap_or(&location);
+        write!(f, "{}{shown}", if self.wildcard { "*." } else { "" })
+    }
+}
+
+/// Whom to sign in to, as which client, and where the tokens may go.
+#[derive(Debug)]
+pub(crate) struct Profile {
+    /// Its name in the file; `None` for one spelt on the command line.
+    pub(crate) name: Option<String>,
+    pub(crate) preset: &'static Preset,
+    pub(crate) client_id: String,
+    /// The issuer, where the provider has one.
+    pub(crate) issuer: Option<String>,
+    pub(crate) endpoints: Endpoints,
+    /// Who signs in, where one host has several people or roles.
+    pub(crate) account: Option<String>,
+    /// Chosen when nothing else decides between profiles of one host.
+    pub(crate) default: bool,
+    /// Certificates to trust beside the system's, PEM.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Parameters sent along with every request to the authorization server.
+    pub(crate) extra: BTreeMap<String, String>,
+    /// Whether a refresh token may be written to disk.
+    pub(crate) keep_refresh_token: bool,
+    /// The entries of `hosts` with what each destination takes.
+    pub(crate) hosts: Vec<(Entry, Destination)>,
+    /// The entries of `clusters` with what each destination takes.
+    pub(crate) clusters: Vec<(Entry, Destination)>,
+    /// What a destination takes that no entry names.
+    pub(crate) plain: Destination,
+}
+
+impl Profile {
+    /// What a person calls it.
+    pub(crate) fn title(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.client_id)
+    }
+
+    /// The command that signs in to it.
+    pub(crate) fn login_command(&self) -> String {
+        match (&self.name, self.hosts.first()) {
+            (Some(name), _) => format!("keyfob login {name}"),
+            (None, host) => {
+                let issuer = self.issuer.as_ref().map(|issuer| format!(" --issuer {issuer}")).unwrap_or_default();
+                let host = host.map(|(entry, _)| format!(" --host {}", entry.location.authority())).unwrap_or_default();
+                format!("keyfob login --provider {} --client-id {}{issuer}{host}", self.preset.name, self.client_id)
+            }
+        }
+    }
+
+    /// Every scope any destination of the profile wants: what a sign-in asks for, so that one approval serves them all.
+    pub(crate) fn all_scopes(&self) -> Vec<String> {
+        let mut scopes: Vec<String> = self.destinations().flat_map(|d| d.slot.scopes.iter().cloned()).collect();
+        scopes.sort();
+        scopes.dedup();
+        scopes
+    }
+
+    /// The slot that a sign-in for `wanted` asks for. Without a refresh token to narrow it later, no more is asked than
+    /// the one destination needs. Where an organization is chosen on refresh, the sign-in knows none.
+    pub(crate) fn asked_slot(&self, wanted: &Slot) -> Slot {
+        let scopes = if self.keep_refresh_token { self.all_scopes() } else { wanted.scopes.clone() };
+        let organization = wanted.organization.clone().filter(|_| !self.preset.organization_on_refresh);
+        Slot { organization, scopes, ..wanted.clone() }
+    }
+
+    fn destinations(&self) -> impl Iterator<Item = &Destination> {
+        self.hosts.iter().chain(&self.clusters).map(|(_, destination)| destination).chain([&self.plain])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_never_share_a_name() {
+        let slot = |organization: Option<&str>, audience: Option<&str>, scopes: &[&str]| Slot {
+            organization: organization.map(Into::into),
+            audience: audience.map(Into::into),
+            resource: None,
+            scopes: scopes.iter().map(|s| (*s).to_owned()).collect(),
+        };
+        assert_eq!(Slot::default().key(), "");
+        assert_eq!(slot(Some("org_1"), None, &["a", "b"]).key(), "organization=org_1&scope=a b");
+        let sly = slot(Some("x&audience=y"), None, &[]).key();
+        assert_ne!(sly, slot(Some("x"), Some("y"), &[]).key());
+        assert_eq!(sly, "organization=x%26audience=y");
+    }
+}

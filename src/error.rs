@@ -1,0 +1,119 @@
+//! What went wrong, sorted by what the caller does next, with the text people read and the mend.
+//!
+//! Texts are one lower-case line without a full stop; a hint names the command or the edit that mends it. Neither ever
+//! holds a secret, and whatever came from outside went through [`crate::human::escape`] first.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use serde::{Deserialize, Serialize};
+
+/// What the caller does next. Expected outcomes that are nobody's fault ("not one of our hosts") are not errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    /// The words of the call are off: call again, corrected. Exit code 2.
+    Usage,
+    /// Only a human can go on, and none is here: run `keyfob login`. Exit code 3.
+    HumanNeeded,
+    /// A sign-in ended without a token: denied, expired. Running the command again asks again.
+    SignInEnded,
+    /// The provider refuses what it was asked, and will again: mend the profile or the provider's registration.
+    Refused,
+    /// The provider could not be reached or asked for patience: the session is kept, try again.
+    Transient,
+    /// The configuration file is wrong: edit it.
+    Configuration,
+    /// The store or the system failed us.
+    Broken,
+}
+
+/// An error with its text and, where there is one, the mend.
+#[derive(Debug)]
+pub(crate) struct Error {
+    pub(crate) kind: Kind,
+    text: String,
+    hint: Option<String>,
+    source: Option<anyhow::Error>,
+}
+
+/// The result of nearly everything here.
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error of a kind; `text` is one lower-case line.
+    pub(crate) fn new(kind: Kind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into(), hint: None, source: None }
+    }
+
+    /// An error of the store or the system, with the chain that led to it.
+    pub(crate) fn broken(text: impl Into<String>, source: impl Into<anyhow::Error>) -> Self {
+        Self { kind: Kind::Broken, text: text.into(), hint: None, source: Some(source.into()) }
+    }
+
+    /// Adds the command or the edit that mends it.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The text with its chain of causes, on one line, without the hint.
+    pub(crate) fn text(&self) -> String {
+        match &self.source {
+            Some(source) => format!("{}: {source:#}", self.text),
+            None => self.text.clone(),
+        }
+    }
+
+    /// The mend, where there is one.
+    pub(crate) fn mend(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// What a person sees on stderr: the text and, on a line of its own, the hint. That a human is needed is said in
+    /// one line, because git, kubectl and docker put it among their own.
+    pub(crate) fn lines(&self) -> String {
+        match (&self.hint, self.kind) {
+            (Some(hint), Kind::HumanNeeded) => format!("keyfob: {}; {hint}\n", self.text()),
+            (Some(hint), _) => format!("keyfob: {}\nkeyfob: hint: {hint}\n", self.text()),
+            (None, _) => format!("keyfob: {}\n", self.text()),
+        }
+    }
+
+    /// The exit code of a command that people run (clients have rules of their own).
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self.kind {
+            Kind::Usage => 2,
+            Kind::HumanNeeded => 3,
+            Kind::SignInEnded | Kind::Refused | Kind::Transient | Kind::Configuration | Kind::Broken => 1,
+        })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_is_a_line_of_its_own_except_when_a_human_is_needed() {
+        let error = Error::new(Kind::Refused, "no such client").hint("correct client_id");
+        assert_eq!(error.lines(), "keyfob: no such client\nkeyfob: hint: correct client_id\n");
+        let error = Error::new(Kind::HumanNeeded, "nobody is here").hint("run: keyfob login acme");
+        assert_eq!(error.lines(), "keyfob: nobody is here; run: keyfob login acme\n");
+    }
+
+    #[test]
+    fn the_chain_stays_on_one_line() {
+        let cause = std::io::Error::other("no space left");
+        let error = Error::broken("cannot save", anyhow::Error::new(cause).context("writing x.tmp"));
+        assert_eq!(error.lines(), "keyfob: cannot save: writing x.tmp: no space left\n");
+    }
+}

@@ -1,0 +1,36 @@
+//! The person, if there is one: whether to ask (presence), how to speak (terminal), what is fit to be shown (escape).
+
+pub(crate) mod escape;
+pub(crate) mod presence;
+pub(crate) mod terminal;
+
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::oauth::device::Pending;
+pub(crate) use presence::Presence;
+
+/// What a person is asked.
+#[derive(Debug)]
+pub(crate) struct Prompt<'a> {
+    /// What asks and for where: `git needs to sign in to git.acme.dev`.
+    pub(crate) what: &'a str,
+    /// The profile or client, and the provider.
+    pub(crate) profile: &'a str,
+    pub(crate) account: Option<&'a str>,
+    pub(crate) pending: &'a Pending,
+    pub(crate) now: Timestamp,
+}
+
+/// The wall to the person: tests put their own here.
+pub(crate) trait Human {
+    /// Whether somebody is here to be asked. Looked up when it matters first, never on a hit.
+    fn presence(&self) -> Result<Presence>;
+    /// Whether there is a terminal at all; cheaper than [`Human::presence`].
+    fn has_terminal(&self) -> bool;
+    /// Shows the code and where to enter it.
+    fn ask(&self, prompt: &Prompt<'_>);
+    /// Says one line where the prompt went.
+    fn tell(&self, line: &str);
+    /// Says one line on stderr, whoever reads it.
+    fn note(&self, line: &str);
+}

@@ -1,0 +1,73 @@
+//! keyfob signs a person in once, in their browser, and lets clients in from then on.
+//!
+//! # Codemap
+//!
+//! Data flows one way:
+//!
+//! ```text
+//! argv + stdin -> protocol (decode) -> config (profile, destination) -> broker -> protocol (encode) -> stdout
+//!                                                                        |
+//!                                            session (the policy), store, oauth, human
+//! ```
+//!
+//! - `cli`: clap's types. `commands`: one file for each thing a person or a client can ask.
+//! - `config`: files, environment and folders, made into profiles and destinations; who answers for a host.
+//! - `protocol`: what clients say and hear; pure.
+//! - `session`: what to do next, as a pure function of the record, the request and the time. `broker`: does it.
+//! - `store`: records on disk and the locks between processes.
+//! - `oauth`: the provider table, the device flow as a state machine, refresh, revocation, and HTTP.
+//! - `human`: whether somebody is here, how to speak, what is fit to be shown.
+//! - `clock`, `process`, `secret`, `error`: time, children, what must not be seen, what went wrong.
+//!
+//! What is never so: a hit takes no lock, no network and no child process; nobody sleeps or talks to the network with
+//! the record's lock in hand, but for the one refresh it guards; no secret has a `Display`.
+
+mod broker;
+mod cli;
+mod clock;
+mod commands;
+mod config;
+mod error;
+mod human;
+mod oauth;
+mod process;
+mod protocol;
+mod secret;
+mod session;
+mod store;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, Command, GitHelper};
+
+/// Runs keyfob as `args` say, the first of which is the name it was called by (`git-credential-keyfob` is `keyfob git`),
+/// and returns the exit code: git's helper always 0; for people 0 done, 1 failed, 2 usage, 3 a human is needed.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    match parse(&args) {
+        Ok(command) => commands::run(command),
+        Err(error) => {
+            let wanted = !error.use_stderr();
+            let text = error.render().to_string();
+            // A closed stream is no reason to fail differently.
+            let _ = if wanted {
+                std::io::stdout().write_all(text.as_bytes())
+            } else {
+                std::io::stderr().write_all(text.as_bytes())
+            };
+            if wanted { ExitCode::SUCCESS } else { ExitCode::from(2) }
+        }
+    }
+}
+
+fn parse(args: &[OsString]) -> Result<Command, clap::Error> {
+    let called = args.first().map(Path::new).and_then(Path::file_stem).unwrap_or_default();
+    if called == "git-credential-keyfob" {
+        return Ok(Command::Git(GitHelper::try_parse_from(args)?.git));
+    }
+    Ok(Cli::try_parse_from(args)?.command)
+}

@@ -1,0 +1,12 @@
+//! OAuth 2.0 as a public client: what goes over the wire and what it means. No file here decides policy, and only
+//! http.rs does I/O.
+
+pub(crate) mod answer;
+pub(crate) mod device;
+pub(crate) mod http;
+mod jwt;
+pub(crate) mod provider;
+pub(crate) mod refresh;
+pub(crate) mod revoke;
+
+pub(crate) use answer::TokenAnswer;

@@ -1,0 +1,116 @@
+//! The refresh grant (RFC 6749 section 6): what is sent, and what an answer means for the token that was sent.
+
+use super::answer::{Answer, TokenAnswer};
+use super::http::Form;
+use crate::config::{Profile, Slot};
+use crate::secret::Secret;
+
+/// What became of a refresh.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Outcome {
+    /// New tokens; the refresh token in them replaces the old one at once.
+    Granted(Box<TokenAnswer>),
+    /// The refresh token is dead: never send it again.
+    Refused(String),
+    /// The provider will not do this whatever the token: the configuration or the registration is wrong. The token stays.
+    Misconfigured(String),
+    /// Nobody knows what happened at the server: keep everything and send the same token again, later.
+    Transient { why: String, retry_after: Option<u64> },
+}
+
+/// The request's form for one slot of a session.
+pub(crate) fn form(profile: &Profile, slot: &Slot, refresh_token: &Secret) -> Form {
+    let mut form = Form::new(&profile.extra);
+    form.push("grant_type", "refresh_token");
+    form.push("client_id", &profile.client_id);
+    form.push("refresh_token", refresh_token.expose());
+    let Slot { organization, audience, resource, scopes } = slot;
+    let organization_name = if profile.preset.organization_on_refresh { "organization_id" } else { "organization" };
+    form.push_some(organization_name, organization.as_deref());
+    form.push_some("audience", audience.as_deref());
+    form.push_some("resource", resource.as_deref());
+    // Left out, it means what the sign-in asked for (RFC 6749 section 6).
+    if *scopes != profile.all_scopes() {
+        form.push_some("scope", Some(&scopes.join(" ")));
+    }
+    form
+}
+
+/// Sorts an answer by what it means for the refresh token.
+pub(crate) fn outcome(answer: Answer) -> Outcome {
+    match answer {
+        Answer::Granted(tokens) => Outcome::Granted(tokens),
+        Answer::Transient { why, retry_after } => Outcome::Transient { why, retry_after },
+        Answer::Unusable(why) => Outcome::Misconfigured(why),
+        Answer::Error(error) => match (error.code.as_str(), error.status) {
+            // glewlwyd refuses with an empty 400; nothing but the token can be meant.
+            ("invalid_grant", _) | ("", 400 | 401) => Outcome::Refused(error.words()),
+            ("slow_down", _) => Outcome::Transient { why: error.words(), retry_after: error.interval },
+            _ => Outcome::Misconfigured(error.words()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::file::parse;
+    use crate::oauth::answer;
+    use crate::oauth::http::Response;
+
+    fn profile(file: &str) -> Profile {
+        parse(file, "config.toml".as_ref()).unwrap_or_else(|error| panic!("{error}")).profiles.remove(0)
+    }
+
+    #[test]
+    fn workos_takes_the_organization_and_no_secret() {
+        let acme = profile(
+            "[profile.acme]\nprovider = \"workos\"\nclient_id = \"client_1\"\nhosts = [\"a.dev\"]\norganization = \"org_1\"\n",
+        );
+        assert_eq!(form(&acme, &acme.hosts[0].1.slot, &Secret::new("rt")).shown(), [
+            ("grant_type", "refresh_token"),
+            ("client_id", "client_1"),
+            ("refresh_token", "rt"),
+            ("organization_id", "org_1"),
+        ]);
+    }
+
+    #[test]
+    fn scope_is_sent_only_to_narrow() {
+        let acme = profile(
+            "[profile.acme]\nprovider = \"workos-connect\"\nissuer = \"https://acme.authkit.app\"\nclient_id = \"c\"\n\
+             hosts = [\"a.dev\", \"b.dev\"]\n[profile.acme.at.\"b.dev\"]\nscopes = [\"openid\"]\naudience = \"api\"\n",
+        );
+        let scope = |index: usize| {
+            let form = form(&acme, &acme.hosts[index].1.slot, &Secret::new("rt"));
+            let shown = form.shown();
+            shown.iter().filter(|(name, _)| ["scope", "audience"].contains(name)).map(|(_, value)| (*value).to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert!(scope(0).is_empty());
+        assert_eq!(scope(1), ["api", "openid"]);
+    }
+
+    #[test]
+    fn what_an_answer_means_for_the_token() {
+        let of = |status, body: &str| {
+            let response = Response { status, date: None, retry_after: None, body: body.as_bytes().to_vec() };
+            outcome(answer::read(&response, 0))
+        };
+        for (status, body) in [(400, r#"{"error":"invalid_grant"}"#), (400, ""), (401, "")] {
+            assert!(matches!(of(status, body), Outcome::Refused(_)), "{status} {body}");
+        }
+        for (status, body) in [
+            (401, r#"{"error":"invalid_client"}"#),
+            (400, r#"{"error":"invalid_scope"}"#),
+            (403, r#"{"code":"sso_required","message":"x"}"#),
+            (404, "<html>"),
+            (200, r#"{"access_token":"a","token_type":"DPoP"}"#),
+        ] {
+            assert!(matches!(of(status, body), Outcome::Misconfigured(_)), "{status} {body}");
+        }
+        for (status, body) in [(500, ""), (429, "{}"), (503, r#"{"error":"x"}"#), (400, r#"{"error":"slow_down"}"#)] {
+            assert!(matches!(of(status, body), Outcome::Transient { .. }), "{status} {body}");
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! THE POLICY, as a pure function: given what the record holds, what was asked and what time it is, what is done next.
+//! No I/O, no clock, no surprise; the table of tests below is its specification.
+
+use crate::clock::Timestamp;
+use crate::config::TokenKind;
+use crate::error::Kind;
+use crate::oauth::device::Pending;
+use crate::secret::Secret;
+use crate::store::{Failure, Record, Token};
+
+/// A token is renewed this long before its end, or a fifth of its life before where that is less.
+const MARGIN: i64 = 60;
+/// How long callers without a terminal are told of the last failure before the provider is asked again.
+const MEMORY: i64 = 30;
+
+/// What a caller wants.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Request {
+    /// The name of the slot.
+    pub(crate) slot: String,
+    pub(crate) kind: TokenKind,
+    /// The fingerprint of a token that the resource server refused: any other will do.
+    pub(crate) refused: Option<String>,
+    /// Sign in anew, whatever there is (`keyfob login`).
+    pub(crate) login: bool,
+    /// Nobody sees a terminal: repeat the last failure for a while rather than fail anew.
+    pub(crate) headless: bool,
+    /// The number of outcomes the record had when the caller first looked: later ones came while it waited.
+    pub(crate) seen: u64,
+    /// This caller has had its one refresh.
+    pub(crate) refreshed: bool,
+    /// The provider's words, when it has just refused to renew the session.
+    pub(crate) ended: Option<String>,
+}
+
+/// What is done next.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Next<'r> {
+    /// Answer with this token.
+    Serve(&'r Token),
+    /// Send this refresh token.
+    Refresh(&'r Secret),
+    /// A login is under way: wait for its approval.
+    Poll(&'r Pending),
+    /// Only a person can help.
+    Login,
+    /// Say what went wrong before.
+    Fail(&'r Failure),
+    /// The provider asked for patience until then, and nothing that lives is left.
+    Patience(Timestamp),
+}
+
+/// Decides what is done next.
+pub(crate) fn next<'r>(record: &'r Record, request: &Request, now: Timestamp) -> Next<'r> {
+    let approved_since = record.signed_in_outcome > request.seen;
+    if request.login && !approved_since {
+        return sign_in_anew(record, request, now);
+    }
+    if let Some(token) = fresh(record, request, now) {
+        return Next::Serve(token);
+    }
+    let remembered = record.failure.as_ref().filter(|failure| is_remembered(failure, request, now));
+    let patience = record.retry_at.filter(|until| now < *until && *until - now <= LONGEST_PATIENCE);
+    if remembered.is_some() || patience.is_some() || request.refreshed {
+        if let Some(token) = living(record, request, now) {
+            return Next::Serve(token);
+        }
+    }
+    if let Some(failure) = remembered {
+        return Next::Fail(failure);
+    }
+    if let Some(refresh_token) = &record.refresh_token {
+        return patience.map_or(Next::Refresh(refresh_token), Next::Patience);
+    }
+    match record.pending.as_ref().filter(|pending| pending.is_live(now)) {
+        Some(pending) => Next::Poll(pending),
+        None => Next::Login,
+    }
+}
+
+/// A provider that asks for more patience than this, or a clock that jumped, is not waited for.
+const LONGEST_PATIENCE: i64 = 3_600;
+
+fn sign_in_anew<'r>(record: &'r Record, request: &Request, now: Timestamp) -> Next<'r> {
+    match &record.failure {
+        Some(failure) if failure.outcome > request.seen => Next::Fail(failure),
+        _ => match record.pending.as_ref().filter(|pending| pending.is_live(now)) {
+            Some(pending) => Next::Poll(pending),
+            None => Next::Login,
+        },
+    }
+}
+
+/// The token that answers a request without anything else being done: a hit.
+pub(crate) fn fresh<'r>(record: &'r Record, request: &Request, now: Timestamp) -> Option<&'r Token> {
+    wanted(record, request).filter(|token| {
+        let (end, margin) = (token.end(request.kind), token.margin(request.kind));
+        // A clock set back beyond the receipt can tell nothing about the rest of its life.
+        end.is_some_and(|end| now < end - margin && now + margin >= token.received_at)
+    })
+}
+
+/// The token that still works, though it should be renewed.
+pub(crate) fn living<'r>(record: &'r Record, request: &Request, now: Timestamp) -> Option<&'r Token> {
+    wanted(record, request).filter(|token| {
+        token.end(request.kind).is_some_and(|end| now < end && now + token.margin(request.kind) >= token.received_at)
+    })
+}
+
+fn wanted<'r>(record: &'r Record, request: &Request) -> Option<&'r Token> {
+    record.tokens.get(&request.slot).filter(|token| {
+        let secret = token.secret(request.kind);
+        secret.is_some_and(|secret| request.refused.as_ref().is_none_or(|refused| secret.fingerprint() != *refused))
+    })
+}
+
+fn is_remembered(failure: &Failure, request: &Request, now: Timestamp) -> bool {
+    let came_while_waiting = failure.outcome > request.seen;
+    let recent = (0..MEMORY).contains(&(now - failure.at));
+    // What may be over in a moment is worth another request.
+    let lasting = failure.kind != Kind::Transient;
+    came_while_waiting || (request.headless && recent && lasting)
+}
+
+impl Token {
+    /// The token of that kind, where the answer had one.
+    pub(crate) fn secret(&self, kind: TokenKind) -> Option<&Secret> {
+        match kind {
+            TokenKind::Access => Some(&self.access_token),
+            TokenKind::Id => self.id_token.as_ref(),
+        }
+    }
+
+    /// What a client is told about the end: the margin earlier, so that it asks again in time, but never a past moment.
+    pub(crate) fn told_end(&self, kind: TokenKind, now: Timestamp) -> Option<Timestamp> {
+        let end = self.end(kind)?;
+        let early = end - self.margin(kind);
+        Some(if early > now { early } else { end })
+    }
+
+    fn end(&self, kind: TokenKind) -> Option<Timestamp> {
+        match kind {
+            TokenKind::Access => Some(self.expires_at),
+            TokenKind::Id => self.id_token.as_ref().and(self.id_expires_at),
+        }
+    }
+
+    fn margin(&self, kind: TokenKind) -> i64 {
+        let life = self.end(kind).map_or(0, |end| end - self.received_at);
+        MARGIN.min(life.max(0) / 5)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Map;
+
+    use super::*;
+
+    const NOW: Timestamp = 10_000;
+
+    fn token(name: &str, received_at: Timestamp, life: i64) -> Token {
+        Token {
+            access_token: Secret::new(name),
+            id_token: None,
+            received_at,
+            expires_at: received_at + life,
+            id_expires_at: None,
+            unknown: Map::new(),
+        }
+    }
+
+    fn pending(expires_at: Timestamp) -> Pending {
+        Pending {
+            device_code: Secret::new("dc"),
+            user_code: "UC".to_owned(),
+            verification_uri: "https://a.dev".to_owned(),
+            verification_uri_complete: None,
+            started_at: NOW - 10,
+            expires_at,
+            interval: 5,
+            next_poll_at: NOW,
+            misses: 0,
+            slot: String::new(),
+            unknown: Map::new(),
+        }
+    }
+
+    fn failure(at: Timestamp, outcome: u64) -> Failure {
+        Failure { at, outcome, kind: Kind::SignInEnded, text: "denied".to_owned(), hint: None }
+    }
+
+    /// What the table says in words.
+    fn said(record: &Record, request: &Request) -> String {
+        match next(record, request, NOW) {
+            Next::Serve(token) => format!("serve {}", token.access_token.expose()),
+            Next::Refresh(token) => format!("refresh {}", token.expose()),
+            Next::Poll(_) => "poll".to_owned(),
+            Next::Login => "login".to_owned(),
+            Next::Fail(failure) => format!("fail: {}", failure.text),
+            Next::Patience(until) => format!("patience {}", until - NOW),
+        }
+    }
+
+    #[test]
+    fn the_table() {
+        let with = |change: &dyn Fn(&mut Record)| {
+            let mut record = Record::default();
+            change(&mut record);
+            record
+        };
+        let holds = |record: &mut Record, received_at, life| {
+            record.tokens.insert(String::new(), token("at", received_at, life));
+        };
+        let rt = |record: &mut Record| record.refresh_token = Some(Secret::new("rt"));
+        let plain = Request::default();
+        let headless = Request { headless: true, ..Request::default() };
+        let anew = Request { login: true, ..Request::default() };
+        let refused = Request { refused: Some(Secret::new("at").fingerprint()), ..Request::default() };
+        let other_slot = Request { slot: "organization=x".to_owned(), ..Request::default() };
+        let id = Request { kind: TokenKind::Id, ..Request::default() };
+        let done = Request { refreshed: true, ..Request::default() };
+
+        let table: &[(&str, Record, &Request, &str)] = &[
+            ("nothing at all", with(&|_| ()), &plain, "login"),
+            ("a fresh token", with(&|r| holds(r, NOW - 10, 300)), &plain, "serve at"),
+            ("its last second before the margin", with(&|r| holds(r, NOW - 239, 300)), &plain, "serve at"),
+            ("inside the margin", with(&|r| { holds(r, NOW - 240, 300); rt(r); }), &plain, "refresh rt"),
+            ("a short life has a fifth as margin", with(&|r| { holds(r, NOW - 7, 10); rt(r); }), &plain, "serve at"),
+            ("and is over then", with(&|r| { holds(r, NOW - 8, 10); rt(r); }), &plain, "refresh rt"),
+            ("expired", with(&|r| { holds(r, NOW - 300, 300); rt(r); }), &plain, "refresh rt"),
+            ("expired and nothing to refresh with", with(&|r| holds(r, NOW - 300, 300)), &plain, "login"),
+            ("received in the future: the clock was set back", with(&|r| { holds(r, NOW + 9_000, 300); rt(r); }), &plain, "refresh rt"),
+            ("received a moment in the future", with(&|r| holds(r, NOW + 2, 300)), &plain, "serve at"),
+            ("another slot", with(&|r| { holds(r, NOW, 300); rt(r); }), &other_slot, "refresh rt"),
+            ("another slot and no refresh token", with(&|r| holds(r, NOW, 300)), &other_slot, "login"),
+            ("an ID token the answer never had", with(&|r| { holds(r, NOW, 300); rt(r); }), &id, "refresh rt"),
+            ("a refused token", with(&|r| { holds(r, NOW, 300); rt(r); }), &refused, "refresh rt"),
+            ("refused, but there is a newer one", with(&|r| { r.tokens.insert(String::new(), token("at2", NOW, 300)); }), &refused, "serve at2"),
+            ("a pending login", with(&|r| r.pending = Some(pending(NOW + 1))), &plain, "poll"),
+            ("a pending login beside a session that can refresh", with(&|r| { r.pending = Some(pending(NOW + 1)); rt(r); }), &plain, "refresh rt"),
+            ("a pending login that is over", with(&|r| r.pending = Some(pending(NOW))), &plain, "login"),
+            ("a failure from before, with a terminal", with(&|r| r.failure = Some(failure(NOW - 1, 0))), &plain, "login"),
+            ("a failure from before, without one", with(&|r| r.failure = Some(failure(NOW - 1, 0))), &headless, "fail: denied"),
+            ("the same, half a minute later", with(&|r| r.failure = Some(failure(NOW - 30, 0))), &headless, "login"),
+            ("the same, from the future", with(&|r| r.failure = Some(failure(NOW + 5, 0))), &headless, "login"),
+            ("a failure while waiting", with(&|r| r.failure = Some(failure(NOW - 99, 1))), &plain, "fail: denied"),
+            ("a failed refresh, and the old token lives", with(&|r| { holds(r, NOW - 299, 300); rt(r); r.failure = Some(failure(NOW, 1)); }), &plain, "serve at"),
+            ("asked for patience, and the old token lives", with(&|r| { holds(r, NOW - 299, 300); rt(r); r.retry_at = Some(NOW + 9); }), &plain, "serve at"),
+            ("asked for patience, and nothing lives", with(&|r| { rt(r); r.retry_at = Some(NOW + 9); }), &plain, "patience 9"),
+            ("patience is over", with(&|r| { rt(r); r.retry_at = Some(NOW); }), &plain, "refresh rt"),
+            ("absurd patience", with(&|r| { rt(r); r.retry_at = Some(NOW + 999_999); }), &plain, "refresh rt"),
+            ("refreshed, and what came is nearly over", with(&|r| { holds(r, NOW - 299, 300); rt(r); }), &done, "serve at"),
+            ("login, though all is well", with(&|r| { holds(r, NOW, 300); rt(r); }), &anew, "login"),
+            ("login, and somebody began one", with(&|r| { holds(r, NOW, 300); r.pending = Some(pending(NOW + 9)); }), &anew, "poll"),
+            ("login, approved while waiting", with(&|r| { holds(r, NOW, 300); r.signed_in_outcome = 1; }), &anew, "serve at"),
+            ("login, denied while waiting", with(&|r| r.failure = Some(failure(NOW, 1))), &anew, "fail: denied"),
+            ("login ignores a failure from before", with(&|r| r.failure = Some(failure(NOW, 0))), &anew, "login"),
+        ];
+        for (what, record, request, answer) in table {
+            assert_eq!(said(record, request), *answer, "{what}");
+        }
+    }
+
+    #[test]
+    fn clients_are_told_early_and_never_of_the_past() {
+        let token = token("at", NOW, 300);
+        assert_eq!(token.told_end(TokenKind::Access, NOW), Some(NOW + 240));
+        assert_eq!(token.told_end(TokenKind::Access, NOW + 250), Some(NOW + 300));
+        assert_eq!(token.told_end(TokenKind::Id, NOW), None);
+    }
+}

@@ -1,0 +1,536 @@
+//! Records on disk. Reading takes no lock: a record is replaced whole, by rename, so a reader always sees one state of
+//! it. Writing takes a [`Guard`], which is the lock: no other way to save exists.
+//!
+//! Files are 0600 in a 0700 folder, opened without following links and checked after opening, so that nobody can swap
+//! what was checked for something else. A record that cannot be read is set aside, never deleted.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::lock::{Attempt, Lock, jitter};
+use super::record::{Record, VERSION};
+use crate::clock::{Clock, Timestamp};
+use crate::config::folders;
+use crate::error::{Error, Kind, Result};
+
+/// `O_NOFOLLOW | O_CLOEXEC`, as std wants them.
+#[cfg(unix)]
+#[expect(clippy::cast_possible_wrap, reason = "a set of bits")]
+pub(super) const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.union(rustix::fs::OFlags::CLOEXEC).bits() as i32;
+
+/// No record is larger; something that is, is none.
+const SIZE_LIMIT: u64 = 1 << 20;
+/// Room beyond the present record that is reserved on disk before a request is sent whose answer must be saved.
+const HEADROOM: usize = 16 << 10;
+
+/// Longer than the requests that others may be making one after the other while they hold a record's lock.
+pub(crate) const LOCK_PATIENCE: Duration = Duration::from_secs(120);
+
+/// What is said when somebody holds a lock beyond all patience.
+pub(crate) fn held_too_long() -> Error {
+    Error::new(Kind::Transient, "another keyfob has been at work on this session for too long")
+        .hint("try again, or end the other process")
+}
+
+/// The folder with all records.
+#[derive(Debug)]
+pub(crate) struct Store {
+    folder: PathBuf,
+}
+
+/// What reading came to, short of an error.
+enum Found {
+    Nothing,
+    Record(Box<Record>),
+    /// Something that is no record; why.
+    Broken(String),
+}
+
+impl Store {
+    /// The person's store. Touches no file.
+    pub(crate) fn open() -> Result<Self> {
+        Ok(Self { folder: folders::state()?.join("sessions") })
+    }
+
+    /// Where records are.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Reads a record without a lock. One that is broken counts as missing here: whoever then takes the lock sets it
+    /// aside.
+    pub(crate) fn peek(&self, id: &str) -> Result<Option<Record>> {
+        Ok(match self.read(id)? {
+            Found::Record(record) => Some(*record),
+            Found::Nothing | Found::Broken(_) => None,
+        })
+    }
+
+    /// The names of all records there are.
+    pub(crate) fn ids(&self) -> Result<Vec<String>> {
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(Error::broken(format!("cannot read {}", self.folder.display()), error)),
+        };
+        let mut ids: Vec<String> = entries
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".json").map(str::to_owned))
+            .collect();
+        ids.sort();
+        Ok(ids)
+    }
+
+    /// Tries once to take the record's lock; `None` while another process holds it. A place where nothing can be
+    /// written gives a guard all the same, which knows why it cannot save.
+    pub(crate) fn try_lock(&self, id: &str, now: Timestamp) -> Result<Option<Guard<'_>>> {
+        let (lock, unwritable) = match self.take(id, "lock")? {
+            Taken::Held => return Ok(None),
+            Taken::Lock(lock) => (Some(lock), None),
+            Taken::Unsupported => (None, None),
+            Taken::Unwritable(why) => (None, Some(why)),
+        };
+        let (record, set_aside) = match self.read(id)? {
+            Found::Record(record) => (*record, None),
+            Found::Nothing => (Record::default(), None),
+            Found::Broken(why) => (Record::default(), Some(self.set_aside(id, &why, now))),
+        };
+        Ok(Some(Guard { store: self, id: id.to_owned(), record, set_aside, unwritable, reserved: None, _lock: lock }))
+    }
+
+    /// Takes the record's lock, waiting as long as another process may rightly hold it.
+    pub(crate) fn lock(&self, id: &str, clock: &dyn Clock) -> Result<Guard<'_>> {
+        let deadline = clock.elapsed() + LOCK_PATIENCE;
+        for attempt in 0.. {
+            if let Some(guard) = self.try_lock(id, clock.now())? {
+                return Ok(guard);
+            }
+            if clock.elapsed() > deadline {
+                break;
+            }
+            clock.sleep(jitter(attempt));
+        }
+        Err(held_too_long())
+    }
+
+    /// Tries once to become the one process that polls for this session; `Ok(None)` while another does. `Some(None)`
+    /// where locks do not exist: then everybody polls.
+    pub(crate) fn try_login_lock(&self, id: &str) -> Result<Option<Option<Lock>>> {
+        Ok(match self.take(id, "login")? {
+            Taken::Held => None,
+            Taken::Lock(lock) => Some(Some(lock)),
+            Taken::Unsupported | Taken::Unwritable(_) => Some(None),
+        })
+    }
+
+    fn take(&self, id: &str, kind: &str) -> Result<Taken> {
+        let path = self.path(id, kind);
+        let attempt = match Lock::attempt(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                make_folder(&self.folder).and_then(|()| Lock::attempt(&path))
+            }
+            attempt => attempt,
+        };
+        if self.folder.exists() {
+            refuse_open_folder(&self.folder)?;
+        }
+        match attempt {
+            Ok(Attempt::Taken(lock)) => Ok(Taken::Lock(lock)),
+            Ok(Attempt::Held) => Ok(Taken::Held),
+            Ok(Attempt::Unsupported) => Ok(Taken::Unsupported),
+            Err(error) if is_link(&error) => Err(link_error(&path)),
+            Err(error) if is_unwritable(&error) => {
+                Ok(Taken::Unwritable(format!("cannot write in {}: {error}", self.folder.display())))
+            }
+            Err(error) => Err(Error::broken(format!("cannot lock {}", path.display()), error)),
+        }
+    }
+
+    fn read(&self, id: &str) -> Result<Found> {
+        let path = self.path(id, "json");
+        let mut options = OpenOptions::new();
+        options.read(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, NO_FOLLOW);
+        let file = match options.open(&path) {
+            Ok(file) => file,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(Found::Nothing);
+            }
+            Err(error) if is_link(&error) => return Err(link_error(&path)),
+            Err(error) => return Err(Error::broken(format!("cannot read {}", path.display()), error)),
+        };
+        let size = refuse_open_file(&file, &path)?;
+        if size > SIZE_LIMIT {
+            return Ok(Found::Broken("it is larger than a megabyte".to_owned()));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
+        file.take(SIZE_LIMIT)
+            .read_to_end(&mut bytes)
+            .map_err(|error| Error::broken(format!("cannot read {}", path.display()), error))?;
+        let record = serde_json::from_slice::<Record>(&bytes);
+        zeroize::Zeroize::zeroize(&mut bytes);
+        match record {
+            Ok(record) if record.version == VERSION => Ok(Found::Record(Box::new(record))),
+            Ok(Record { version, .. }) if version > VERSION => {
+                let what = format!("{} was written by a newer keyfob (version {version})", path.display());
+                Err(Error::new(Kind::Broken, what).hint("use that keyfob, or sign out with it first"))
+            }
+            Ok(Record { version, .. }) => Ok(Found::Broken(format!("version {version} never was"))),
+            // Not the error's text: it may quote what it stumbled over.
+            Err(error) => Ok(Found::Broken(format!("not a record at line {} column {}", error.line(), error.column()))),
+        }
+    }
+
+    /// Moves a broken record out of the way and says where it is now.
+    fn set_aside(&self, id: &str, why: &str, now: Timestamp) -> String {
+        let (from, to) = (self.path(id, "json"), self.path(id, &format!("broken-{now}")));
+        match fs::rename(&from, &to) {
+            Ok(()) => format!("{} could not be read ({why}); it is now {}", from.display(), to.display()),
+            Err(error) => format!("{} could not be read ({why}) nor set aside: {error}", from.display()),
+        }
+    }
+
+    fn path(&self, id: &str, extension: &str) -> PathBuf {
+        self.folder.join(format!("{id}.{extension}"))
+    }
+}
+
+enum Taken {
+    Lock(Lock),
+    Held,
+    Unsupported,
+    Unwritable(String),
+}
+
+/// A record in hand: locked, freshly read, and the only thing that can save.
+#[derive(Debug)]
+pub(crate) struct Guard<'a> {
+    store: &'a Store,
+    id: String,
+    pub(crate) record: Record,
+    set_aside: Option<String>,
+    unwritable: Option<String>,
+    reserved: Option<File>,
+    _lock: Option<Lock>,
+}
+
+impl Guard<'_> {
+    /// What to tell a person about a broken record that was set aside just now.
+    pub(crate) fn set_aside(&mut self) -> Option<String> {
+        self.set_aside.take()
+    }
+
+    /// Makes sure that a save will succeed, as far as that can be known: the room is on the disk afterwards. Before a
+    /// request whose answer exists once.
+    pub(crate) fn reserve(&mut self) -> Result<()> {
+        if let Some(why) = &self.unwritable {
+            return Err(Error::new(Kind::Broken, why.clone()));
+        }
+        let length = serde_json::to_vec(&self.record).map_or(0, |bytes| bytes.len()) + HEADROOM;
+        let path = self.temporary();
+        let reserved = create(&path).and_then(|mut file| {
+            file.write_all(&vec![b' '; length])?;
+            file.sync_data()?;
+            Ok(file)
+        });
+        match reserved {
+            Ok(file) => {
+                self.reserved = Some(file);
+                Ok(())
+            }
+            Err(error) => {
+                let _ = fs::remove_file(&path);
+                Err(self.cannot_save(error))
+            }
+        }
+    }
+
+    /// Writes the record so that after a crash at any moment there is the old one or the new one: new file, fsync,
+    /// rename, fsync of the folder. Nothing may be printed before it returns.
+    pub(crate) fn save(&mut self) -> Result<()> {
+        if let Some(why) = &self.unwritable {
+            return Err(Error::new(Kind::Broken, why.clone()));
+        }
+        let temporary = self.temporary();
+        let saved = self.write(&temporary);
+        if saved.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        saved.map_err(|error| self.cannot_save(error))
+    }
+
+    fn write(&mut self, temporary: &Path) -> io::Result<()> {
+        let mut bytes = serde_json::to_vec(&self.record)?;
+        bytes.push(b'\n');
+        let mut file = self.reserved.take().map_or_else(|| create(temporary), Ok)?;
+        file.rewind()?;
+        let written = file.write_all(&bytes);
+        let length = bytes.len() as u64;
+        zeroize::Zeroize::zeroize(&mut bytes);
+        written?;
+        file.set_len(length)?;
+        file.sync_all()?;
+        drop(file);
+        fs::rename(temporary, self.store.path(&self.id, "json"))?;
+        sync_folder(&self.store.folder)
+    }
+
+    /// Removes the record from the disk. What is not there is removed already.
+    pub(crate) fn remove(self) -> Result<()> {
+        match fs::remove_file(self.store.path(&self.id, "json")) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(Error::broken(format!("cannot remove {}", self.store.path(&self.id, "json").display()), error))
+            }
+            _ => sync_folder(&self.store.folder).or(Ok(())),
+        }
+    }
+
+    /// Under the lock nobody else writes this name, so it can be fixed, and what a crash left is simply overwritten.
+    /// Without one, each process has its own.
+    fn temporary(&self) -> PathBuf {
+        match self._lock {
+            Some(_) => self.store.path(&self.id, "tmp"),
+            None => self.store.path(&self.id, &format!("{}.tmp", std::process::id())),
+        }
+    }
+
+    fn cannot_save(&self, error: io::Error) -> Error {
+        Error::broken("cannot save", anyhow::Error::new(error).context(format!("in {}", self.store.folder.display())))
+            .hint("make room or make the folder writable, or point KEYFOB_STATE_DIR elsewhere")
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        if self.reserved.take().is_some() {
+            let _ = fs::remove_file(self.temporary());
+        }
+    }
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600).custom_flags(NO_FOLLOW);
+    }
+    match options.open(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            // Left by a crash, or planted: either way not to be written into.
+            fs::remove_file(path)?;
+            options.open(path)
+        }
+        result => result,
+    }
+}
+
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// A rename is on the disk once its folder is.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+fn is_unwritable(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::PermissionDenied
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::StorageFull
+            | ErrorKind::QuotaExceeded
+            | ErrorKind::NotADirectory
+            | ErrorKind::AlreadyExists
+    )
+}
+
+#[cfg(unix)]
+fn is_link(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+}
+
+#[cfg(not(unix))]
+fn is_link(_error: &io::Error) -> bool {
+    false
+}
+
+fn link_error(path: &Path) -> Error {
+    Error::new(Kind::Broken, format!("{} is a symbolic link, and keyfob follows none there", path.display()))
+        .hint(format!("run: rm {}", path.display()))
+}
+
+/// Checks an open record: a plain file of ours that nobody else can read. Returns its size.
+#[cfg(unix)]
+fn refuse_open_file(file: &File, path: &Path) -> Result<u64> {
+    use std::os::unix::fs::MetadataExt;
+    let meta = file
+        .metadata()
+        .with_context(|| format!("cannot look at {}", path.display()))
+        .map_err(|error| Error::broken("the store is out of reach", error))?;
+    let refuse = |what: &str, mend: &str| {
+        Err(Error::new(Kind::Broken, format!("{} {what}", path.display())).hint(format!("{mend} {}", path.display())))
+    };
+    if !meta.is_file() {
+        return refuse("is no plain file", "remove");
+    }
+    if meta.uid() != rustix::process::geteuid().as_raw() {
+        return refuse("belongs to somebody else", "remove it, or run: chown \"$(id -u)\"");
+    }
+    if meta.mode() & 0o077 != 0 {
+        return refuse("can be read by others", "run: chmod 600");
+    }
+    Ok(meta.len())
+}
+
+#[cfg(not(unix))]
+fn refuse_open_file(file: &File, path: &Path) -> Result<u64> {
+    // The folder is below the person's own profile, whose access list Windows keeps.
+    let meta = file
+        .metadata()
+        .with_context(|| format!("cannot look at {}", path.display()))
+        .map_err(|error| Error::broken("the store is out of reach", error))?;
+    Ok(meta.len())
+}
+
+#[cfg(unix)]
+fn refuse_open_folder(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let meta = fs::symlink_metadata(folder)
+        .map_err(|error| Error::broken(format!("cannot look at {}", folder.display()), error))?;
+    if meta.is_symlink() {
+        return Err(link_error(folder));
+    }
+    let refuse = |what: &str, mend: &str| {
+        let error = Error::new(Kind::Broken, format!("the folder {} {what}", folder.display()));
+        Err(error.hint(format!("run: {mend} {}", folder.display())))
+    };
+    if meta.uid() != rustix::process::geteuid().as_raw() {
+        return refuse("belongs to somebody else", "chown \"$(id -u)\"");
+    }
+    if meta.mode() & 0o077 != 0 {
+        return refuse("is open to others", "chmod 700");
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn refuse_open_folder(_folder: &Path) -> Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("state").join("sessions");
+        (root, Store { folder })
+    }
+
+    fn saved(store: &Store) {
+        let mut guard = store.try_lock("id", 0).unwrap().unwrap();
+        guard.record.refresh_token = Some(Secret::new("rt_1"));
+        guard.reserve().unwrap();
+        guard.save().unwrap();
+    }
+
+    fn names(store: &Store) -> Vec<String> {
+        let entries = fs::read_dir(&store.folder).unwrap();
+        let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn saved_whole_and_read_without_a_lock() {
+        let (_root, store) = store();
+        assert_eq!(store.peek("id").unwrap(), None);
+        saved(&store);
+        let guard = store.try_lock("id", 0).unwrap().unwrap();
+        assert_eq!(store.peek("id").unwrap().as_ref(), Some(&guard.record));
+        assert!(store.try_lock("id", 0).unwrap().is_none(), "one writer at a time");
+        assert_eq!(names(&store), ["id.json", "id.lock"]);
+        assert_eq!(store.ids().unwrap(), ["id"]);
+    }
+
+    #[test]
+    fn a_reservation_that_is_not_used_leaves_nothing() {
+        let (_root, store) = store();
+        let mut guard = store.try_lock("id", 0).unwrap().unwrap();
+        guard.reserve().unwrap();
+        drop(guard);
+        assert_eq!(names(&store), ["id.lock"]);
+    }
+
+    #[test]
+    fn a_broken_record_is_set_aside_and_not_lost() {
+        let (_root, store) = store();
+        saved(&store);
+        fs::write(store.path("id", "json"), "{\"version\":1,\"refresh_token\":\"rt_torn").unwrap();
+        assert_eq!(store.peek("id").unwrap(), None);
+        let mut guard = store.try_lock("id", 77).unwrap().unwrap();
+        let told = guard.set_aside().unwrap();
+        assert!(told.contains("id.broken-77") && !told.contains("rt_torn"), "{told}");
+        assert_eq!(guard.record, Record::default());
+        assert!(fs::read_to_string(store.path("id", "broken-77")).unwrap().contains("rt_torn"));
+    }
+
+    #[test]
+    fn a_newer_version_is_left_alone() {
+        let (_root, store) = store();
+        saved(&store);
+        fs::write(store.path("id", "json"), "{\"version\":2}").unwrap();
+        assert!(store.peek("id").unwrap_err().text().contains("newer keyfob"));
+        assert!(store.try_lock("id", 0).is_err());
+        assert_eq!(fs::read_to_string(store.path("id", "json")).unwrap(), "{\"version\":2}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_others_could_have_touched_is_refused() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let (root, store) = store();
+        saved(&store);
+        let path = store.path("id", "json");
+        let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(&store.folder).unwrap().permissions().mode() & 0o777, 0o700);
+        mode(&path, 0o640);
+        assert!(store.peek("id").unwrap_err().text().ends_with("can be read by others"));
+        mode(&path, 0o600);
+        mode(&store.folder, 0o755);
+        assert!(store.peek("id").unwrap().is_some(), "a hit needs the file alone");
+        assert!(store.try_lock("id", 0).unwrap_err().text().ends_with("is open to others"));
+        mode(&store.folder, 0o700);
+        let elsewhere = root.path().join("elsewhere");
+        fs::rename(&path, &elsewhere).unwrap();
+        symlink(&elsewhere, &path).unwrap();
+        assert!(store.peek("id").unwrap_err().text().contains("symbolic link"));
+        fs::remove_file(store.path("id", "lock")).unwrap();
+        symlink(&elsewhere, store.path("id", "lock")).unwrap();
+        assert!(store.try_lock("id", 0).unwrap_err().text().contains("symbolic link"));
+    }
+
+    #[test]
+    fn where_nothing_can_be_written_a_guard_knows_why() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("state"), "a file where a folder should be").unwrap();
+        let store = Store { folder: root.path().join("state").join("sessions") };
+        let mut guard = store.try_lock("id", 0).unwrap().unwrap();
+        assert!(guard.reserve().unwrap_err().text().starts_with("cannot write in"));
+        assert!(guard.save().is_err());
+    }
+}

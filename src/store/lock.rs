@@ -1,0 +1,100 @@
+//! Advisory locks between processes. The kernel frees them when their holder dies, however it dies, so nothing that is
+//! left behind ever blocks anyone. The only file that names fs2.
+//!
+//! A lock is on a file of its own, beside the record and never on it: Windows would not let the record be replaced.
+
+use std::fs::{File, OpenOptions};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+/// A lock that is held until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+/// What an attempt came to.
+#[derive(Debug)]
+pub(crate) enum Attempt {
+    Taken(Lock),
+    /// Another process holds it.
+    Held,
+    /// The file system has no locks (some network homes): whoever asks goes on without.
+    Unsupported,
+}
+
+impl Lock {
+    /// Tries once to lock the file at `path`, which is made where it is missing. The caller waits, and bounds its wait:
+    /// on some network file systems even an attempt that should not block does.
+    #[expect(clippy::disallowed_methods, reason = "the room for it")]
+    pub(crate) fn attempt(path: &Path) -> io::Result<Attempt> {
+        let file = open(path)?;
+        match fs2::FileExt::try_lock_exclusive(&file) {
+            Ok(()) => Ok(Attempt::Taken(Self { _file: file })),
+            Err(error) if is_contended(&error) => Ok(Attempt::Held),
+            Err(error) if is_unsupported(&error) => Ok(Attempt::Unsupported),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The pause before another attempt: 10 to 250 ms, longer with every attempt and never the same for two processes, so
+/// that a thousand of them do not knock at once.
+pub(crate) fn jitter(attempt: u32) -> Duration {
+    let ceiling = 20_u64.saturating_mul(1 << attempt.min(4)).min(250);
+    let random = RandomState::new().build_hasher().finish();
+    Duration::from_millis(10 + random % (ceiling - 10))
+}
+
+fn is_contended(error: &io::Error) -> bool {
+    let contended = fs2::lock_contended_error();
+    error.raw_os_error() == contended.raw_os_error() || error.kind() == io::ErrorKind::WouldBlock
+}
+
+#[cfg(unix)]
+fn is_unsupported(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let unsupported = [Errno::NOLCK, Errno::NOTSUP, Errno::OPNOTSUPP, Errno::NOSYS, Errno::INVAL];
+    error.raw_os_error().is_some_and(|code| unsupported.iter().any(|errno| errno.raw_os_error() == code))
+}
+
+#[cfg(not(unix))]
+fn is_unsupported(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Unsupported
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600).custom_flags(super::file::NO_FOLLOW);
+    }
+    options.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_holder_at_a_time_and_none_after_it_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.lock");
+        let Attempt::Taken(lock) = Lock::attempt(&path).unwrap() else { panic!("nobody holds it") };
+        assert!(matches!(Lock::attempt(&path).unwrap(), Attempt::Held));
+        drop(lock);
+        assert!(matches!(Lock::attempt(&path).unwrap(), Attempt::Taken(_)));
+    }
+
+    #[test]
+    fn jitter_is_bounded() {
+        for attempt in 0..100 {
+            let wait = jitter(attempt);
+            assert!((10..250).contains(&wait.as_millis()), "{wait:?}");
+        }
+    }
+}

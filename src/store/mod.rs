@@ -1,0 +1,9 @@
+//! What is kept between commands: one file a session, read without a lock, written only under one.
+
+mod file;
+mod lock;
+pub(crate) mod record;
+
+pub(crate) use file::{Guard, LOCK_PATIENCE, Store, held_too_long};
+pub(crate) use lock::{Lock, jitter};
+pub(crate) use record::{Failure, Record, Token};

@@ -1,0 +1,264 @@
+//! A session's record: what is held at one authorization server, for one client and one account. Versioned; members a
+//! newer keyfob wrote are kept.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::clock::Timestamp;
+use crate::config::Profile;
+use crate::error::{Error, Kind};
+use crate::oauth::answer::{TokenAnswer, Who};
+use crate::oauth::device::Pending;
+use crate::secret::{self, Secret};
+
+/// Raised when an older keyfob could no longer use a record rightly. It must then refuse, not guess.
+pub(crate) const VERSION: u32 = 1;
+
+/// One refresh token, the access tokens it bought, the pending login, the last failure.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub(crate) struct Record {
+    pub(crate) version: u32,
+    /// The profile that last signed in, for `status`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) profile: Option<String>,
+    #[serde(default)]
+    pub(crate) provider: String,
+    #[serde(default)]
+    pub(crate) token_endpoint: String,
+    #[serde(default)]
+    pub(crate) client_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) account: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refresh_token: Option<Secret>,
+    /// By the name of the slot.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) tokens: BTreeMap<String, Token>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pending: Option<Pending>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) failure: Option<Failure>,
+    /// When the provider asked not to be asked again before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) retry_at: Option<Timestamp>,
+    /// When a person last approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) signed_in_at: Option<Timestamp>,
+    /// When a refresh last succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refreshed_at: Option<Timestamp>,
+    /// Sign-ins and failures so far. Whoever waits for another process compares it with what it saw first, so that it
+    /// knows an outcome that came while it waited from one that was there before; a clock is too coarse for that.
+    #[serde(default)]
+    pub(crate) outcomes: u64,
+    /// The outcome at which a person last approved.
+    #[serde(default)]
+    pub(crate) signed_in_outcome: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) subject: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) email: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) organization: Option<String>,
+    /// WorkOS: what a sign-out names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) session_id: Option<String>,
+    #[serde(flatten)]
+    pub(crate) unknown: Map<String, Value>,
+}
+
+/// What one slot holds.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub(crate) struct Token {
+    pub(crate) access_token: Secret,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) id_token: Option<Secret>,
+    pub(crate) received_at: Timestamp,
+    /// The access token's end, by the local clock.
+    pub(crate) expires_at: Timestamp,
+    /// The ID token's end, by the local clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) id_expires_at: Option<Timestamp>,
+    #[serde(flatten)]
+    pub(crate) unknown: Map<String, Value>,
+}
+
+/// The last thing that went wrong, so that those who ask next are told and the provider is left in peace.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct Failure {
+    pub(crate) at: Timestamp,
+    /// Its number among the record's outcomes.
+    pub(crate) outcome: u64,
+    pub(crate) kind: Kind,
+    pub(crate) text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) hint: Option<String>,
+}
+
+impl Failure {
+    /// The error that was reported then, in the same words.
+    pub(crate) fn error(&self) -> Error {
+        let error = Error::new(self.kind, self.text.clone());
+        match &self.hint {
+            Some(hint) => error.hint(hint.clone()),
+            None => error,
+        }
+    }
+}
+
+/// The name of a profile's record: 128 bits of SHA-256 over what makes a session one, so that a profile pointed at
+/// another server, client or person never finds the tokens of this one.
+pub(crate) fn id(profile: &Profile) -> String {
+    let mut hash = Sha256::new();
+    for part in [profile.endpoints.token.as_str(), &profile.client_id, profile.account.as_deref().unwrap_or_default()] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    secret::hex(&hash.finalize()[..16])
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Self {
+            version: VERSION,
+            profile: None,
+            provider: String::new(),
+            token_endpoint: String::new(),
+            client_id: String::new(),
+            account: None,
+            refresh_token: None,
+            tokens: BTreeMap::new(),
+            pending: None,
+            failure: None,
+            retry_at: None,
+            signed_in_at: None,
+            refreshed_at: None,
+            outcomes: 0,
+            signed_in_outcome: 0,
+            subject: None,
+            email: None,
+            organization: None,
+            session_id: None,
+            unknown: Map::new(),
+        }
+    }
+}
+
+impl Record {
+    /// Writes down whose session an empty record is.
+    pub(crate) fn belongs_to(&mut self, profile: &Profile) {
+        if self.token_endpoint.is_empty() {
+            self.profile.clone_from(&profile.name);
+            profile.preset.name.clone_into(&mut self.provider);
+            self.token_endpoint.clone_from(&profile.endpoints.token);
+            self.client_id.clone_from(&profile.client_id);
+            self.account.clone_from(&profile.account);
+        }
+    }
+
+    /// Takes in what a sign-in or a refresh granted for `slot` at `now`. `keep` is whether a refresh token may be
+    /// written to disk. An answer without a refresh token leaves the old one in place (RFC 6749 section 6).
+    pub(crate) fn grant(&mut self, slot: &str, answer: &TokenAnswer, keep: bool, now: Timestamp) {
+        let TokenAnswer { access_token, id_token, refresh_token, life, id_life, who } = answer;
+        let old = self.tokens.remove(slot);
+        let (kept_id, kept_end) = old.map_or((None, None), |old| (old.id_token, old.id_expires_at));
+        let (id_token, id_expires_at) = match id_token {
+            Some(id_token) => (Some(id_token.clone()), Some(now + id_life)),
+            None => (kept_id, kept_end),
+        };
+        let token = Token {
+            access_token: access_token.clone(),
+            id_token,
+            received_at: now,
+            expires_at: now + life,
+            id_expires_at,
+            unknown: Map::new(),
+        };
+        self.tokens.insert(slot.to_owned(), token);
+        if let Some(refresh_token) = refresh_token {
+            self.refresh_token = Some(refresh_token.clone());
+        }
+        if !keep {
+            self.refresh_token = None;
+        }
+        self.failure = None;
+        self.retry_at = None;
+        let Who { subject, email, organization, session_id } = who.clone();
+        for (kept, new) in [
+            (&mut self.subject, subject),
+            (&mut self.email, email),
+            (&mut self.organization, organization),
+            (&mut self.session_id, session_id),
+        ] {
+            *kept = new.or(kept.take());
+        }
+    }
+
+    /// Takes in what a person approved: everything the last sign-in left is replaced.
+    pub(crate) fn sign_in(&mut self, slot: &str, answer: &TokenAnswer, keep: bool, now: Timestamp) {
+        self.tokens.clear();
+        self.refresh_token = None;
+        self.pending = None;
+        (self.subject, self.email, self.organization, self.session_id) = (None, None, None, None);
+        self.grant(slot, answer, keep, now);
+        self.signed_in_at = Some(now);
+        self.outcomes += 1;
+        self.signed_in_outcome = self.outcomes;
+    }
+
+    /// Remembers a failure.
+    pub(crate) fn fail(&mut self, error: &Error, now: Timestamp) {
+        self.outcomes += 1;
+        let hint = error.mend().map(str::to_owned);
+        self.failure = Some(Failure { at: now, outcome: self.outcomes, kind: error.kind, text: error.text(), hint });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(access: &str, refresh: Option<&str>) -> TokenAnswer {
+        TokenAnswer {
+            access_token: Secret::new(access),
+            id_token: None,
+            refresh_token: refresh.map(Secret::new),
+            life: 300,
+            id_life: 300,
+            who: Who::default(),
+        }
+    }
+
+    #[test]
+    fn members_of_a_newer_keyfob_are_kept() {
+        let text = r#"{"version":1,"outcomes":3,"colour":"red","tokens":{"":{"access_token":"a","received_at":1,"expires_at":2,"shape":"round"}}}"#;
+        let record: Record = serde_json::from_str(text).unwrap();
+        let written = serde_json::to_value(&record).unwrap();
+        assert_eq!(written["colour"], "red");
+        assert_eq!(written["tokens"][""]["shape"], "round");
+        assert_eq!(serde_json::from_value::<Record>(written).unwrap(), record);
+    }
+
+    #[test]
+    fn a_refresh_keeps_the_old_token_unless_there_is_a_new_one() {
+        let mut record = Record::default();
+        record.sign_in("", &answer("a1", Some("r1")), true, 10);
+        record.grant("", &answer("a2", None), true, 20);
+        assert_eq!(record.refresh_token, Some(Secret::new("r1")));
+        record.grant("organization=x", &answer("a3", Some("r2")), true, 30);
+        assert_eq!(record.refresh_token, Some(Secret::new("r2")));
+        assert_eq!(record.tokens.keys().collect::<Vec<_>>(), ["", "organization=x"]);
+        record.grant("", &answer("a4", Some("r3")), false, 40);
+        assert_eq!(record.refresh_token, None, "keep_refresh_token = false");
+    }
+
+    #[test]
+    fn nothing_shows_a_secret() {
+        let mut record = Record::default();
+        record.sign_in("", &answer("at_hidden", Some("rt_hidden")), true, 10);
+        assert!(!format!("{record:?}").contains("hidden"));
+    }
+}
