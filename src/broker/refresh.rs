@@ -37,9 +37,12 @@ impl Broker<'_> {
                 Ok(None)
             }
             Outcome::Misconfigured(words) => {
-                let what = format!("{} refuses to renew the session of {}: {words}", self.provider(), self.profile.title());
-                let error = Error::new(Kind::Refused, what)
-                    .hint(format!("check the profile and the provider's registration, or run: {}", self.profile.login_command()));
+                let what =
+                    format!("{} refuses to renew the session of {}: {words}", self.provider(), self.profile.title());
+                let error = Error::new(Kind::Refused, what).hint(format!(
+                    "check the profile and the provider's registration, or run: {}",
+                    self.profile.login_command()
+                ));
                 Err(self.fail(guard, error))
             }
             Outcome::Transient { why, retry_after } => self.postponed(guard, request, &why, retry_after),

@@ -301,8 +301,11 @@ impl Broker<'_> {
         let login = self.profile.login_command();
         if let Some(pending) = pending {
             let (code, uri) = (escape(&pending.user_code), escape(&pending.verification_uri));
-            return Error::new(Kind::HumanNeeded, format!("the sign-in to {title} waits for approval of {code} at {uri}"))
-                .hint(format!("approve it, or run: {login}"));
+            return Error::new(
+                Kind::HumanNeeded,
+                format!("the sign-in to {title} waits for approval of {code} at {uri}"),
+            )
+            .hint(format!("approve it, or run: {login}"));
         }
         let what = match &request.ended {
             Some(words) => format!("the session of {title} has ended ({words}) and nobody is here to sign in ({why})"),

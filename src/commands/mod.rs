@@ -80,7 +80,8 @@ fn choose(subject: &Subject) -> Result<Chosen> {
         return Ok(Chosen { config, index: 0, destination, location: None });
     }
     let config = Config::load()?;
-    let index_of = |profile: &Profile| config.profiles.iter().position(|known| std::ptr::eq(known, profile)).unwrap_or(0);
+    let index_of =
+        |profile: &Profile| config.profiles.iter().position(|known| std::ptr::eq(known, profile)).unwrap_or(0);
     let (index, destination, location) = match subject.name.as_deref() {
         Some(url) if url.contains("://") || url.contains('.') => {
             let (user, location) = parse_url(url)?;
@@ -112,8 +113,9 @@ fn parse_url(text: &str) -> Result<(Option<String>, Location)> {
         Some((user, host)) => (Some(user.split(':').next().unwrap_or_default().to_owned()), host),
         None => (None, authority),
     };
-    let location = Location::parse(&format!("{scheme}://{host}/{path}"))
-        .map_err(|why| Error::new(Kind::Usage, format!("\"{}\" {why}", text.escape_debug())).hint("name a profile, a host or a URL"))?;
+    let location = Location::parse(&format!("{scheme}://{host}/{path}")).map_err(|why| {
+        Error::new(Kind::Usage, format!("\"{}\" {why}", text.escape_debug())).hint("name a profile, a host or a URL")
+    })?;
     Ok((user, location))
 }
 

@@ -53,7 +53,8 @@ fn all<'a>(config: &'a Config, store: &Store) -> Result<Vec<Row<'a>>> {
 
 impl Row<'_> {
     fn name(&self) -> String {
-        let of_record = || self.record.as_ref().map(|record| record.profile.clone().unwrap_or(record.client_id.clone()));
+        let of_record =
+            || self.record.as_ref().map(|record| record.profile.clone().unwrap_or(record.client_id.clone()));
         self.profile.map(|profile| profile.title().to_owned()).or_else(of_record).unwrap_or_else(|| self.id.clone())
     }
 

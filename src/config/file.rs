@@ -122,17 +122,21 @@ pub(crate) fn parse(text: &str, path: &Path) -> Result<Config> {
     let raw: RawFile = toml::from_str(text).map_err(|error| {
         // Not the error's own rendering: it quotes the line, and somebody may have put a secret there.
         let what = error.message().lines().next().unwrap_or("not TOML").replace('`', "\"");
-        let error = source.error(error.span(), &what);
-        if what.contains("client_secret") && !what.contains("expected one of \"client_secret") {
-            return error.hint("a public client has no secret; others name a file of their own: client_secret_file");
-        }
-        error.hint("correct or remove it")
+        let what = what.split(", expected").next().unwrap_or(&what);
+        let hint = if what.ends_with("\"client_secret\"") {
+            "a public client has no secret; one that must have it names a file of its own: client_secret_file"
+        } else {
+            "correct or remove it; the README lists every key"
+        };
+        source.error(error.span(), what).hint(hint)
     })?;
     let mut profiles = Vec::with_capacity(raw.profile.len());
     for (name, profile) in raw.profile {
         let span = name.span();
         let name = name.into_inner();
-        if name.is_empty() || name.starts_with('-') || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        if name.is_empty()
+            || name.starts_with('-')
+            || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
         {
             let what = format!("\"{}\" is no name for a profile", name.escape_debug());
             return Err(source.error(Some(span), what).hint("use letters, digits, - and _"));
@@ -183,9 +187,9 @@ fn check(raw: RawProfile, name: Option<String>, source: &Source<'_>, at: Option<
         missing("client_id", format!("add the client_id under which {} knows this program", preset.title))
     })?;
     if let Some(file) = &raw.client_secret_file {
-        return Err(source.error(Some(file.span()), "client_secret_file is of no use with this provider").hint(
-            "register keyfob as a public client, which has no secret, and remove the line",
-        ));
+        return Err(source
+            .error(Some(file.span()), "client_secret_file is of no use with this provider")
+            .hint("register keyfob as a public client, which has no secret, and remove the line"));
     }
     let endpoints = endpoints(&raw, preset, source, &missing)?;
     let plain = destination(&raw, &RawDestination::default(), preset);
@@ -234,7 +238,8 @@ fn endpoints(
     source: &Source<'_>,
     missing: &dyn Fn(&str, String) -> Error,
 ) -> Result<Endpoints> {
-    let spelt = |key: &str, url: &Option<Spanned<String>>| url.as_ref().map(|url| source.endpoint(key, url)).transpose();
+    let spelt =
+        |key: &str, url: &Option<Spanned<String>>| url.as_ref().map(|url| source.endpoint(key, url)).transpose();
     let issuer = spelt("issuer", &raw.issuer)?;
     let base_url = spelt("base_url", &raw.base_url)?;
     let base = match preset.base {
@@ -246,9 +251,9 @@ fn endpoints(
     };
     let base = base.as_deref().map(|base| base.trim_end_matches('/'));
     let or_below = |key: &str, spelt: Option<String>, path: &str| {
-        spelt
-            .or_else(|| base.map(|base| format!("{base}{path}")))
-            .ok_or_else(|| missing(key, format!("add {key} = \"https://...\"; provider \"{}\" knows none", preset.name)))
+        spelt.or_else(|| base.map(|base| format!("{base}{path}"))).ok_or_else(|| {
+            missing(key, format!("add {key} = \"https://...\"; provider \"{}\" knows none", preset.name))
+        })
     };
     let device = spelt("device_authorization_endpoint", &raw.device_authorization_endpoint)?;
     let token = spelt("token_endpoint", &raw.token_endpoint)?;
@@ -266,9 +271,11 @@ fn endpoints(
 /// What a destination takes: its own word, else the profile's, else the preset's.
 fn destination(raw: &RawProfile, own: &RawDestination, preset: &Preset) -> Destination {
     let either = |own: &Option<String>, profile: &Option<String>| own.clone().or_else(|| profile.clone());
-    let mut scopes = own.scopes.clone().or_else(|| raw.scopes.clone()).unwrap_or_else(|| {
-        preset.scopes.iter().map(|scope| (*scope).to_owned()).collect()
-    });
+    let mut scopes = own
+        .scopes
+        .clone()
+        .or_else(|| raw.scopes.clone())
+        .unwrap_or_else(|| preset.scopes.iter().map(|scope| (*scope).to_owned()).collect());
     scopes.sort();
     scopes.dedup();
     Destination {
@@ -344,8 +351,14 @@ mod tests {
             ("colour = \"red\"", "config.toml:4: unknown field \"colour\""),
             ("client_secret = \"s3cret\"", "config.toml:4: unknown field \"client_secret\""),
             ("client_secret_file = \"x\"", "config.toml:4: client_secret_file is of no use"),
-            ("hosts = [\"ok.dev\",\n \"http://git.acme.dev\"]", "config.toml:5: hosts: \"http://git.acme.dev\" is plain http"),
-            ("hosts = [\"https://u@git.acme.dev\"]", "config.toml:4: hosts: \"https://u@git.acme.dev\" has a user name"),
+            (
+                "hosts = [\"ok.dev\",\n \"http://git.acme.dev\"]",
+                "config.toml:5: hosts: \"http://git.acme.dev\" is plain http",
+            ),
+            (
+                "hosts = [\"https://u@git.acme.dev\"]",
+                "config.toml:4: hosts: \"https://u@git.acme.dev\" has a user name",
+            ),
             ("hosts = [\"*.dev\"]", "config.toml:4: hosts: \"*.dev\" is too wide"),
             ("base_url = \"http://auth.acme.dev\"", "config.toml:4: base_url: \"http://auth.acme.dev\" is plain http"),
             ("base_url = \"auth.acme.dev\"", "config.toml:4: base_url: \"auth.acme.dev\" has no scheme"),
@@ -355,7 +368,10 @@ mod tests {
             ("[profile.b]\nprovider = \"nope\"", "config.toml:5: no provider is called \"nope\""),
             ("[profile.b]\nprovider = \"workos\"", "config.toml:4: client_id is missing"),
             ("[profile.b]\nprovider = \"workos-connect\"\nclient_id = \"x\"", "config.toml:4: issuer is missing"),
-            ("[profile.b]\nprovider = \"oauth\"\nclient_id = \"x\"", "config.toml:4: device_authorization_endpoint is missing"),
+            (
+                "[profile.b]\nprovider = \"oauth\"\nclient_id = \"x\"",
+                "config.toml:4: device_authorization_endpoint is missing",
+            ),
             ("[stores]", "config.toml:4: unknown field \"stores\""),
             ("hosts = [", "config.toml:4: "),
         ] {
@@ -368,8 +384,12 @@ mod tests {
 
     #[test]
     fn twins_are_refused() {
-        let twin = |more: &str| format!("{ACME}hosts = [\"a.dev\"]\n{}hosts = [\"A.dev:443\"]\n{more}", ACME.replace("acme", "twin"));
-        assert!(error(&twin("")).starts_with("config.toml:5: profiles acme and twin both name https://a.dev; give each"));
+        let twin = |more: &str| {
+            format!("{ACME}hosts = [\"a.dev\"]\n{}hosts = [\"A.dev:443\"]\n{more}", ACME.replace("acme", "twin"))
+        };
+        assert!(
+            error(&twin("")).starts_with("config.toml:5: profiles acme and twin both name https://a.dev; give each")
+        );
         assert_eq!(error(&twin("account = \"bob\"")), "no error");
         let defaults = twin("account = \"bob\"\ndefault = true").replacen("hosts", "default = true\nhosts", 1);
         assert!(error(&defaults).contains("each is the default"), "{}", error(&defaults));

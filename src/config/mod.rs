@@ -40,10 +40,8 @@ impl Config {
         let own = read(folders::user_config().as_deref())?;
         config.profiles.retain(|old| own.profiles.iter().all(|new| new.name != old.name));
         config.profiles.extend(own.profiles);
-        config.store = PlainStore {
-            git: own.store.git.or(config.store.git),
-            docker: own.store.docker.or(config.store.docker),
-        };
+        config.store =
+            PlainStore { git: own.store.git.or(config.store.git), docker: own.store.docker.or(config.store.docker) };
         Ok(config)
     }
 

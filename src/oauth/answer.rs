@@ -70,7 +70,10 @@ pub(crate) enum Answer {
     Granted(Box<TokenAnswer>),
     Error(ServerError),
     /// 5xx, 408, 429 or nothing readable: what happened at the server is unknown.
-    Transient { why: String, retry_after: Option<u64> },
+    Transient {
+        why: String,
+        retry_after: Option<u64>,
+    },
     /// A grant keyfob cannot use, and why.
     Unusable(String),
 }
@@ -112,7 +115,9 @@ fn granted(body: &Map<String, Value>, access_token: &str, response: &Response, n
     let kind = text(body, "token_type").unwrap_or("bearer");
     if !kind.eq_ignore_ascii_case("bearer") {
         let kind = escape(kind);
-        return Answer::Unusable(format!("it grants tokens of type \"{kind}\", which git, kubectl and docker cannot send"));
+        return Answer::Unusable(format!(
+            "it grants tokens of type \"{kind}\", which git, kubectl and docker cannot send"
+        ));
     }
     let secret = |name: &str| text(body, name).filter(|value| !value.is_empty()).map(Secret::new);
     let (access, id_token) = (Secret::new(access_token), secret("id_token"));
@@ -218,7 +223,9 @@ pub(crate) fn text<'a>(body: &'a Map<String, Value>, name: &str) -> Option<&'a s
 pub(crate) fn number(body: &Map<String, Value>, name: &str) -> Option<i64> {
     match body.get(name)? {
         Value::Number(number) => number.as_i64().or_else(|| number.as_f64().map(|float| float as i64)),
-        Value::String(text) => text.trim().parse::<f64>().ok().filter(|float| float.is_finite()).map(|float| float as i64),
+        Value::String(text) => {
+            text.trim().parse::<f64>().ok().filter(|float| float.is_finite()).map(|float| float as i64)
+        }
         _ => None,
     }
 }
@@ -288,7 +295,11 @@ mod tests {
             (200, r#"{"error":"slow_down","interval":10}"#, "slow_down"),
             (429, r#"{"error":"slow_down"}"#, "slow_down"),
             (428, r#"{"error":"authorization_pending"}"#, "authorization_pending"),
-            (403, r#"{"code":"organization_selection_required","message":"Choose one"}"#, "organization_selection_required"),
+            (
+                403,
+                r#"{"code":"organization_selection_required","message":"Choose one"}"#,
+                "organization_selection_required",
+            ),
             (200, "error=access_denied&error_description=no+way%21", "access_denied"),
             (400, r#"{"error":"authorization_declined"}"#, "access_denied"),
             (400, r#"{"error":"token_expired"}"#, "expired_token"),
@@ -297,7 +308,9 @@ mod tests {
         ] {
             assert!(matches!(answer(status, body), Answer::Error(error) if error.code == code), "{status} {body}");
         }
-        let Answer::Error(error) = answer(403, r#"{"code":"sso_required","message":"Use \u001b[31mSSO"}"#) else { panic!() };
+        let Answer::Error(error) = answer(403, r#"{"code":"sso_required","message":"Use \u001b[31mSSO"}"#) else {
+            panic!()
+        };
         assert_eq!(error.words(), "sso_required: Use \\u{1b}[31mSSO");
     }
 

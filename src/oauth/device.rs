@@ -245,22 +245,35 @@ mod tests {
 
     #[test]
     fn only_pages_are_shown() {
-        for uri in ["javascript:alert(1)", "file:///etc/passwd", "http://evil.dev/", "https://a.dev/\\u001b[2J", "https://a b/"] {
+        for uri in [
+            "javascript:alert(1)",
+            "file:///etc/passwd",
+            "http://evil.dev/",
+            "https://a.dev/\\u001b[2J",
+            "https://a b/",
+        ] {
             let body = format!(r#"{{"device_code":"d","user_code":"u","verification_uri":"{uri}"}}"#);
             assert!(begin(&response(200, &body), String::new(), NOW).is_err(), "{uri}");
         }
         let pending = start(r#","verification_uri_complete":"javascript:alert(1)""#).unwrap();
         assert_eq!(pending.verification_uri_complete, None);
-        let pending = start(r#","verification_uri_complete":"https://acme.authkit.app/device?user_code=ABCD-EFGH""#).unwrap();
+        let pending =
+            start(r#","verification_uri_complete":"https://acme.authkit.app/device?user_code=ABCD-EFGH""#).unwrap();
         assert!(pending.verification_uri_complete.is_some());
         let google = r#"{"device_code":"d","user_code":"u","verification_url":"https://www.google.com/device"}"#;
-        assert_eq!(begin(&response(200, google), String::new(), NOW).unwrap().verification_uri, "https://www.google.com/device");
+        assert_eq!(
+            begin(&response(200, google), String::new(), NOW).unwrap().verification_uri,
+            "https://www.google.com/device"
+        );
     }
 
     #[test]
     fn a_refused_start_says_why() {
         let refused = begin(
-            &response(403, r#"{"error":"access_denied","error_description":"Device authorization grant is not enabled"}"#),
+            &response(
+                403,
+                r#"{"error":"access_denied","error_description":"Device authorization grant is not enabled"}"#,
+            ),
             String::new(),
             NOW,
         );

@@ -67,12 +67,15 @@ mod tests {
         let acme = profile(
             "[profile.acme]\nprovider = \"workos\"\nclient_id = \"client_1\"\nhosts = [\"a.dev\"]\norganization = \"org_1\"\n",
         );
-        assert_eq!(form(&acme, &acme.hosts[0].1.slot, &Secret::new("rt")).shown(), [
-            ("grant_type", "refresh_token"),
-            ("client_id", "client_1"),
-            ("refresh_token", "rt"),
-            ("organization_id", "org_1"),
-        ]);
+        assert_eq!(
+            form(&acme, &acme.hosts[0].1.slot, &Secret::new("rt")).shown(),
+            [
+                ("grant_type", "refresh_token"),
+                ("client_id", "client_1"),
+                ("refresh_token", "rt"),
+                ("organization_id", "org_1"),
+            ]
+        );
     }
 
     #[test]
@@ -84,7 +87,10 @@ mod tests {
         let scope = |index: usize| {
             let form = form(&acme, &acme.hosts[index].1.slot, &Secret::new("rt"));
             let shown = form.shown();
-            shown.iter().filter(|(name, _)| ["scope", "audience"].contains(name)).map(|(_, value)| (*value).to_owned())
+            shown
+                .iter()
+                .filter(|(name, _)| ["scope", "audience"].contains(name))
+                .map(|(_, value)| (*value).to_owned())
                 .collect::<Vec<_>>()
         };
         assert!(scope(0).is_empty());

@@ -89,18 +89,8 @@ pub(crate) fn decode(input: &[u8]) -> Result<Attributes, Malformed> {
 
 impl Attributes {
     fn take(&mut self, key: &[u8], value: &[u8]) -> Result<(), Malformed> {
-        let Self {
-            capabilities,
-            protocol,
-            host,
-            path,
-            username,
-            password,
-            credential,
-            authtype,
-            wwwauth,
-            state,
-        } = self;
+        let Self { capabilities, protocol, host, path, username, password, credential, authtype, wwwauth, state } =
+            self;
         match key {
             b"protocol" => once(protocol, value),
             b"host" => once(host, value),
@@ -200,15 +190,18 @@ mod tests {
         let input = b"capability[]=authtype\ncapability[]=state\nprotocol=https\nhost=git.acme.dev:8443\nusername=me\n\
             wwwauth[]=Basic realm=\"x=y\"\nwwwauth[]=Bearer\nstate[]=other:1\nunheard=of\n\nhost=evil.dev\n";
         let attributes = decode(input).unwrap();
-        assert_eq!(attributes, Attributes {
-            capabilities: vec![b"authtype".to_vec(), b"state".to_vec()],
-            protocol: bytes("https"),
-            host: bytes("git.acme.dev:8443"),
-            username: bytes("me"),
-            wwwauth: vec![b"Basic realm=\"x=y\"".to_vec(), b"Bearer".to_vec()],
-            state: vec![b"other:1".to_vec()],
-            ..Attributes::default()
-        });
+        assert_eq!(
+            attributes,
+            Attributes {
+                capabilities: vec![b"authtype".to_vec(), b"state".to_vec()],
+                protocol: bytes("https"),
+                host: bytes("git.acme.dev:8443"),
+                username: bytes("me"),
+                wwwauth: vec![b"Basic realm=\"x=y\"".to_vec(), b"Bearer".to_vec()],
+                state: vec![b"other:1".to_vec()],
+                ..Attributes::default()
+            }
+        );
         assert_eq!(attributes.location().unwrap().to_string(), "https://git.acme.dev:8443");
     }
 

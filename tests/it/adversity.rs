@@ -1,0 +1,245 @@
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+
+use crate::support::provider::{Endpoint, Manners, Provider};
+use crate::support::sandbox::{Sandbox, Transcript, ask, keyfob, run, workos};
+
+fn approving() -> Provider {
+    Provider::with(Manners { approves_by_itself: true, ..Manners::default() })
+}
+
+fn signed_in(provider: &Provider) -> Sandbox {
+    let sandbox = Sandbox::signed_up(provider);
+    let done = sandbox.run_asking(&["git", "get"], &ask("git.acme.dev"));
+    assert!(done.stdout.starts_with("username="), "{done:?}");
+    sandbox
+}
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// An error that git is told to stop for, without a secret or a panic in it.
+fn assert_refused(done: &Transcript, says: &str) {
+    assert_eq!((done.stdout.as_str(), done.code), ("quit=1\n", Some(0)), "{done:?}");
+    assert!(done.stderr.contains(says), "{says}: {}", done.stderr);
+    assert_clean(done);
+}
+
+fn assert_clean(done: &Transcript) {
+    for bad in ["panicked", "rt_secret", "dc_secret", "eyJ", "s3cret"] {
+        assert!(!done.stderr.contains(bad), "{}", done.stderr);
+    }
+}
+
+#[test]
+fn a_wrong_configuration_names_file_line_and_mend() {
+    let provider = Provider::start();
+    let sandbox = Sandbox::new();
+    let file = sandbox.config().display().to_string();
+    for (text, line, says, mend) in [
+        (workos(&provider, "a", "colour = \"red\""), 5, "unknown field \"colour\"", "correct or remove it"),
+        (
+            workos(&provider, "a", "client_secret = \"s3cret\""),
+            5,
+            "unknown field \"client_secret\"",
+            "a public client has no secret",
+        ),
+        (workos(&provider, "a", "hosts = [\"http://git.acme.dev\"]"), 5, "plain http", "https://host/path"),
+        (workos(&provider, "a", "issuer = \"http://acme.dev\""), 5, "plain http", "https://host/path"),
+        (
+            [
+                workos(&provider, "a", "hosts = [\"git.acme.dev\"]"),
+                workos(&provider, "b", "hosts = [\"git.acme.dev\"]"),
+            ]
+            .concat(),
+            6,
+            "profiles a and b both name https://git.acme.dev",
+            "give each its own account",
+        ),
+    ] {
+        sandbox.configure(&text);
+        let done = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+        assert_refused(&done, &format!("keyfob: {file}:{line}: "));
+        assert_refused(&done, says);
+        assert_refused(&done, mend);
+        assert_eq!(sandbox.run(&["status"], "").code, Some(1));
+    }
+}
+
+#[test]
+fn a_configuration_that_others_can_write_is_not_read() {
+    let provider = approving();
+    let sandbox = Sandbox::signed_up(&provider);
+    mode(&sandbox.config(), 0o666);
+    assert_refused(&sandbox.run_asking(&["git", "get"], &ask("git.acme.dev")), "run: chmod go-w ");
+    assert!(provider.seen().is_empty());
+}
+
+#[test]
+fn a_record_that_is_not_json_is_set_aside_and_said() {
+    let provider = approving();
+    for garbage in ["", "not json", "{\"version\":1,\"refresh_token\":\"rt_secret", "[]", "{}", "\0\0\0\0"] {
+        let sandbox = signed_in(&provider);
+        fs::write(sandbox.record(), garbage).unwrap();
+        let done = sandbox.run_asking(&["git", "get"], &ask("git.acme.dev"));
+        assert!(done.stdout.starts_with("username=oauth2\n"), "{garbage:?}: {done:?}");
+        assert!(done.stderr.contains("could not be read"), "{}", done.stderr);
+        assert_clean(&done);
+        let kept: Vec<_> = fs::read_dir(sandbox.sessions())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.to_string_lossy().contains(".broken-"))
+            .collect();
+        assert_eq!(kept.len(), 1);
+        assert_eq!(fs::read(&kept[0]).unwrap(), garbage.as_bytes(), "nothing is lost");
+    }
+}
+
+#[test]
+fn a_record_of_a_newer_keyfob_is_left_alone() {
+    let provider = approving();
+    let sandbox = signed_in(&provider);
+    sandbox.edit(|record| record["version"] = 2.into());
+    let before = fs::read(sandbox.record()).unwrap();
+    assert_refused(&sandbox.run_asking(&["git", "get"], &ask("git.acme.dev")), "was written by a newer keyfob");
+    assert_eq!(fs::read(sandbox.record()).unwrap(), before);
+}
+
+#[test]
+fn a_record_that_others_can_read_is_not_used() {
+    let provider = approving();
+    let sandbox = signed_in(&provider);
+    mode(&sandbox.record(), 0o644);
+    assert_refused(&sandbox.run_asking(&["git", "get"], &ask("git.acme.dev")), "run: chmod 600 ");
+    mode(&sandbox.record(), 0o600);
+    assert!(sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout.starts_with("username="));
+}
+
+#[test]
+fn a_folder_that_others_can_read_still_serves_and_is_not_written() {
+    let provider = approving();
+    let sandbox = signed_in(&provider);
+    mode(&sandbox.sessions(), 0o755);
+    assert!(sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout.starts_with("username="), "a hit");
+    sandbox.expire();
+    assert_refused(&sandbox.run(&["git", "get"], &ask("git.acme.dev")), "run: chmod 700 ");
+    assert_eq!(provider.count(Endpoint::Refresh), 0, "the session is not spent");
+    mode(&sandbox.sessions(), 0o700);
+    assert!(sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout.starts_with("username="));
+}
+
+#[test]
+fn a_link_where_a_record_should_be_is_not_followed() {
+    let provider = approving();
+    let sandbox = signed_in(&provider);
+    let (record, elsewhere) = (sandbox.record(), sandbox.home().join("elsewhere"));
+    fs::rename(&record, &elsewhere).unwrap();
+    symlink(&elsewhere, &record).unwrap();
+    assert_refused(&sandbox.run_asking(&["git", "get"], &ask("git.acme.dev")), "is a symbolic link");
+    assert!(elsewhere.exists());
+}
+
+/// Runs as a user who owns nothing here, because root may write anywhere.
+fn powerless(sandbox: &Sandbox, args: &[&str]) -> (Transcript, tempfile::TempDir) {
+    let public = tempfile::tempdir().unwrap();
+    mode(public.path(), 0o755);
+    let binary = public.path().join("keyfob");
+    fs::copy(keyfob(), &binary).unwrap();
+    let config = public.path().join("config.toml");
+    fs::copy(sandbox.config(), &config).unwrap();
+    mode(&config, 0o644);
+    let mut command = sandbox.command(&binary);
+    command.args(args).env("KEYFOB_CONFIG", &config).env("KEYFOB_INTERACTIVE", "always").current_dir("/");
+    command.env("KEYFOB_STATE_DIR", public.path().join("state"));
+    if is_root() {
+        command.uid(65_534);
+        // Root owns the configuration, which is as good as owning it oneself.
+    } else {
+        mode(public.path(), 0o555);
+    }
+    let done = run(command, &ask("git.acme.dev"));
+    mode(public.path(), 0o755);
+    (done, public)
+}
+
+fn is_root() -> bool {
+    std::os::unix::fs::MetadataExt::uid(&fs::metadata("/proc/self").unwrap()) == 0
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_read_only_home_still_gets_the_token_and_a_word() {
+    let provider = approving();
+    let sandbox = Sandbox::signed_up(&provider);
+    let (done, public) = powerless(&sandbox, &["git", "get"]);
+    assert!(done.stdout.starts_with("username=oauth2\n"), "{done:?}");
+    assert!(
+        done.stderr.contains("cannot write in") && done.stderr.contains("signed in for this once"),
+        "{}",
+        done.stderr
+    );
+    assert_clean(&done);
+    assert_eq!(provider.count(Endpoint::Start), 1);
+    assert!(!public.path().join("state").exists());
+}
+
+/// `ulimit -f 0` makes every write to a file fail, as a full disk does, once the signal for it is ignored.
+#[cfg(target_os = "linux")]
+fn on_a_full_disk(sandbox: &Sandbox, interactive: &str) -> Transcript {
+    let mut command = sandbox.command("sh");
+    command.args(["-c", "trap '' XFSZ; ulimit -f 0; exec keyfob git get"]).env("KEYFOB_INTERACTIVE", interactive);
+    run(command, &ask("git.acme.dev"))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_spends_no_session() {
+    let provider = approving();
+    let sandbox = signed_in(&provider);
+    sandbox.expire();
+    let before = fs::read(sandbox.record()).unwrap();
+    let done = on_a_full_disk(&sandbox, "never");
+    assert_refused(&done, "the session is kept but not renewed: cannot save");
+    assert!(done.stderr.contains("make room"), "{}", done.stderr);
+    assert_eq!(fs::read(sandbox.record()).unwrap(), before, "the record is as it was");
+    assert_eq!(provider.count(Endpoint::Refresh), 0);
+    assert!(sandbox.files(".tmp").is_empty());
+    assert!(sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout.starts_with("username="), "room again");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_still_gets_the_token_of_a_sign_in() {
+    let provider = approving();
+    let sandbox = Sandbox::signed_up(&provider);
+    let done = on_a_full_disk(&sandbox, "always");
+    assert!(done.stdout.starts_with("username=oauth2\n"), "{done:?}");
+    assert!(done.stderr.contains("signed in for this once"), "{}", done.stderr);
+    assert_clean(&done);
+    assert_eq!(provider.count(Endpoint::Start), 1);
+}
+
+#[test]
+fn a_state_folder_that_is_a_file_still_gets_the_token() {
+    let provider = approving();
+    let sandbox = Sandbox::signed_up(&provider);
+    fs::write(sandbox.state(), "in the way").unwrap();
+    let done = sandbox.run_asking(&["git", "get"], &ask("git.acme.dev"));
+    assert!(done.stdout.starts_with("username=oauth2\n"), "{done:?}");
+    assert!(done.stderr.contains("signed in for this once"), "{}", done.stderr);
+    assert_eq!(provider.count(Endpoint::Start), 1);
+}
+
+#[test]
+fn a_provider_that_is_not_there() {
+    let sandbox = Sandbox::new();
+    // Port 1 of loopback: nobody listens there.
+    sandbox.configure(
+        "[profile.acme]\nprovider = \"workos\"\nclient_id = \"c\"\nbase_url = \"http://127.0.0.1:1\"\nhosts = [\"git.acme.dev\"]\n",
+    );
+    let done = sandbox.run_asking(&["git", "get"], &ask("git.acme.dev"));
+    assert_refused(&done, "cannot start a sign-in: 127.0.0.1:1 refuses connections");
+}

@@ -1,0 +1,206 @@
+use serde_json::Value;
+
+use crate::support::http::Reply;
+use crate::support::provider::{Endpoint, Manners, Provider};
+use crate::support::sandbox::{Sandbox, ask, finish, open_code, run, workos};
+
+fn signed_in() -> (Provider, Sandbox) {
+    let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });
+    let sandbox = Sandbox::signed_up(&provider);
+    let done = sandbox.run(&["login"], "");
+    assert_eq!((done.code, done.stdout.as_str()), (Some(0), ""), "{done:?}");
+    assert!(done.stderr.ends_with("keyfob: signed in to acme as ann@acme.dev\n"), "{}", done.stderr);
+    (provider, sandbox)
+}
+
+#[test]
+fn login_takes_a_profile_a_host_or_the_only_one() {
+    let (provider, sandbox) = signed_in();
+    for subject in ["acme", "git.acme.dev", "https://git.acme.dev/team/repo"] {
+        assert_eq!(sandbox.run(&["login", subject], "").code, Some(0), "{subject}");
+    }
+    assert_eq!(provider.count(Endpoint::Start), 4, "each signs in anew");
+    let unknown = sandbox.run(&["login", "nobody"], "");
+    assert_eq!(unknown.code, Some(2));
+    assert_eq!(unknown.stderr, "keyfob: no profile is called \"nobody\"\nkeyfob: hint: the only profile is acme\n");
+    let elsewhere = sandbox.run(&["login", "github.com"], "");
+    assert_eq!(elsewhere.code, Some(2));
+    assert!(elsewhere.stderr.starts_with("keyfob: no profile answers for https://github.com\n"));
+}
+
+#[test]
+fn login_without_a_word_lists_the_profiles() {
+    let provider = Provider::start();
+    let sandbox = Sandbox::new();
+    let none = sandbox.run(&["login"], "");
+    assert_eq!(none.code, Some(2));
+    assert!(none.stderr.contains("there is no profile yet; write one in"), "{}", none.stderr);
+    sandbox.configure(&[workos(&provider, "b", ""), workos(&provider, "a", "account = \"x\"")].concat());
+    let many = sandbox.run(&["login"], "");
+    assert_eq!(
+        (many.code, many.stderr.as_str()),
+        (Some(2), "keyfob: which profile?\nkeyfob: hint: the profiles are a, b\n")
+    );
+}
+
+#[test]
+fn login_shows_the_code_of_whoever_waits() {
+    let provider = Provider::start();
+    let sandbox = Sandbox::signed_up(&provider);
+    let git = sandbox.begin_asking(&["git", "get"], &ask("git.acme.dev"));
+    let code = open_code(&provider);
+    let login = crate::support::sandbox::begin(sandbox.keyfob(&["login", "acme"]), "");
+    crate::support::sandbox::wait_for("poll", || (provider.count(Endpoint::Poll) > 1).then_some(()));
+    provider.decide(&code, true);
+    assert!(finish(git).stdout.starts_with("username="));
+    let login = finish(login);
+    assert_eq!(login.code, Some(0), "{login:?}");
+    assert!(login.stderr.contains(&code), "{}", login.stderr);
+    assert_eq!(provider.count(Endpoint::Start), 1);
+}
+
+#[test]
+fn exit_codes() {
+    let provider = Provider::start();
+    let sandbox = Sandbox::signed_up(&provider);
+    assert_eq!(sandbox.run(&["token"], "").code, Some(3), "a human is needed");
+    assert_eq!(sandbox.run(&["frobnicate"], "").code, Some(2), "usage");
+    assert_eq!(sandbox.run(&["--help"], "").code, Some(0));
+    let child = crate::support::sandbox::begin(sandbox.keyfob(&["login"]), "");
+    provider.decide(&open_code(&provider), false);
+    assert_eq!(finish(child).code, Some(1), "denied");
+    let mut never = sandbox.keyfob(&["login"]);
+    never.env("KEYFOB_INTERACTIVE", "never");
+    assert_eq!(run(never, "").code, Some(3));
+}
+
+#[test]
+fn a_token_for_scripts() {
+    let (provider, sandbox) = signed_in();
+    let token = sandbox.run(&["token"], "");
+    assert!(provider.accepts(token.stdout.trim_end()), "{token:?}");
+    assert_eq!(token.stdout.lines().count(), 1);
+    let header = sandbox.run(&["token", "git.acme.dev", "--header"], "");
+    assert_eq!(header.stdout, format!("Authorization: Bearer {}", token.stdout));
+    let id = sandbox.run(&["token", "--id"], "");
+    assert_eq!(id.code, Some(1));
+    assert!(id.stderr.contains("grants no ID token"), "{}", id.stderr);
+}
+
+#[test]
+fn connect_grants_an_id_token() {
+    let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });
+    let sandbox = Sandbox::new();
+    let url = provider.url();
+    sandbox.configure(&format!(
+        "[profile.acme]\nprovider = \"workos-connect\"\nclient_id = \"client_test\"\nissuer = \"{url}\"\n\
+         revocation_endpoint = \"{url}/oauth2/revoke\"\n"
+    ));
+    assert_eq!(sandbox.run(&["login"], "").code, Some(0));
+    let (access, id) = (sandbox.run(&["token"], "").stdout, sandbox.run(&["token", "--id"], "").stdout);
+    assert_ne!(access, id);
+    assert!(id.starts_with("eyJ"));
+    let out = sandbox.run(&["logout"], "");
+    let host = url.strip_prefix("http://").unwrap();
+    assert_eq!((out.code, out.stdout), (Some(0), format!("acme: forgotten here, ended at {host}\n")));
+    let revoked = &provider.of(Endpoint::SignOut)[0];
+    assert_eq!(revoked.form["token_type_hint"], "refresh_token");
+    assert!(revoked.form["token"].starts_with("rt_secret"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_token_is_not_shown_to_a_terminal() {
+    let (_provider, sandbox) = signed_in();
+    let screen = |command: &str| {
+        let mut script = sandbox.command("script");
+        script.args(["-qec", command, "/dev/null"]);
+        run(script, "").stdout
+    };
+    let refused = screen("keyfob token");
+    assert!(refused.contains("add --show") && !refused.contains("eyJ"), "{refused}");
+    assert!(screen("keyfob token --show").contains("eyJ"));
+}
+
+#[test]
+fn logout_forgets_here_and_ends_the_session_there() {
+    let (provider, sandbox) = signed_in();
+    let host = provider.url().strip_prefix("http://").unwrap().to_owned();
+    let done = sandbox.run(&["logout", "acme"], "");
+    assert_eq!(done.stdout, format!("acme: forgotten here, ended at {host}\n"));
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
+    let ended = &provider.of(Endpoint::SignOut)[0];
+    assert!(ended.form["session_id"].starts_with("session_"));
+    assert!(!ended.headers.contains_key("authorization"), "no API key");
+    assert!(sandbox.files(".json").is_empty());
+    assert_eq!(sandbox.run(&["logout", "acme"], "").stdout, "acme: not signed in\n");
+    assert_eq!(sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout, "quit=1\n");
+}
+
+#[test]
+fn logout_forgets_even_when_the_provider_is_down() {
+    let (provider, sandbox) = signed_in();
+    provider.instead(Endpoint::SignOut, Reply::new(500, "text/plain", ""));
+    let done = sandbox.run(&["logout", "--all"], "");
+    assert_eq!(done.code, Some(1));
+    assert!(done.stdout.contains("forgotten here, but it may live on at the provider"), "{}", done.stdout);
+    assert!(sandbox.files(".json").is_empty());
+}
+
+#[test]
+fn logout_all_takes_sessions_whose_profile_is_gone() {
+    let (_provider, sandbox) = signed_in();
+    sandbox.configure("");
+    let done = sandbox.run(&["logout", "--all"], "");
+    assert_eq!(done.stdout, "acme: forgotten here; no profile names it any more, so the provider was not told\n");
+    assert!(sandbox.files(".json").is_empty());
+}
+
+#[test]
+fn status_before_during_and_after() {
+    let provider = Provider::with(Manners { token_life: 290, ..Manners::default() });
+    let sandbox = Sandbox::signed_up(&provider);
+    assert_eq!(
+        sandbox.run(&["status"], "").stdout,
+        "PROFILE  ACCOUNT  STATE       TOKEN  HOSTS\n\
+         acme     -        signed out  -      git.acme.dev\n"
+    );
+    sandbox.run(&["login", "--start"], "");
+    let code = open_code(&provider);
+    let waiting = sandbox.run(&["status"], "").stdout;
+    assert!(waiting.contains("acme     -        waiting  -      git.acme.dev\n"), "{waiting}");
+    assert!(waiting.contains(&format!("acme waits for approval: open {}/device, code {code}, ", provider.url())));
+    provider.decide(&code, true);
+    sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+    let after = sandbox.run(&["status"], "").stdout;
+    assert!(after.contains("acme     ann@acme.dev  signed in  4 minutes left  git.acme.dev\n"), "{after}");
+}
+
+#[test]
+fn status_as_json_has_everything_but_secrets() {
+    let (provider, sandbox) = signed_in();
+    let text = sandbox.run(&["status", "--json"], "").stdout;
+    for secret in ["eyJ", "rt_secret", "dc_secret"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+    let status: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(status["version"], 1);
+    assert_eq!(status["folder"], sandbox.sessions().to_str().unwrap());
+    let session = &status["sessions"][0];
+    for (key, value) in [
+        ("profile", Value::from("acme")),
+        ("provider", "workos".into()),
+        ("client_id", "client_test".into()),
+        ("token_endpoint", format!("{}/user_management/authenticate", provider.url()).into()),
+        ("state", "signed_in".into()),
+        ("subject", "user_1".into()),
+        ("email", "ann@acme.dev".into()),
+        ("has_refresh_token", true.into()),
+        ("hosts", vec!["git.acme.dev"].into()),
+        ("pending", Value::Null),
+    ] {
+        assert_eq!(session[key], value, "{key}");
+    }
+    let end = session["tokens"][0]["expires_at"].as_str().unwrap();
+    assert!(end.len() == 20 && end.ends_with('Z'), "{end}");
+}

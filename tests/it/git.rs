@@ -1,0 +1,222 @@
+use std::process::Command;
+
+use crate::support::git_server::GitServer;
+use crate::support::provider::{Endpoint, Manners, Provider};
+use crate::support::sandbox::{Sandbox, Transcript, ask, begin, finish, open_code, run, workos};
+
+/// A git server that takes a provider's tokens, and a home whose git has keyfob as its helper for it.
+struct World {
+    provider: Provider,
+    server: GitServer,
+    sandbox: Sandbox,
+    _repositories: tempfile::TempDir,
+}
+
+fn world(manners: Manners) -> World {
+    let provider = Provider::with(manners);
+    let repositories = tempfile::tempdir().unwrap();
+    let server = GitServer::start(&provider, repositories.path());
+    server.add("one.git");
+    let sandbox = Sandbox::new();
+    sandbox.configure(&workos(&provider, "acme", &format!("hosts = [\"{}\"]", server.url())));
+    std::fs::write(
+        sandbox.home().join(".gitconfig"),
+        format!("[credential \"{}\"]\n\thelper =\n\thelper = keyfob\n", server.url()),
+    )
+    .unwrap();
+    World { provider, server, sandbox, _repositories: repositories }
+}
+
+impl World {
+    fn git(&self, args: &[&str]) -> Command {
+        let mut command = self.sandbox.command("git");
+        command.args(args).env("KEYFOB_INTERACTIVE", "always");
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Transcript {
+        run(self.git(args), "")
+    }
+}
+
+#[test]
+fn a_real_clone_signs_in_and_what_follows_is_silent() {
+    let world = world(Manners::default());
+    let url = format!("{}/one.git", world.server.url());
+    let child = begin(world.git(&["clone", "--quiet", &url, "one"]), "");
+    world.provider.decide(&open_code(&world.provider), true);
+    let cloned = finish(child);
+    assert_eq!(cloned.code, Some(0), "{cloned:?}");
+    assert!(cloned.stderr.contains("git needs to sign in to 127.0.0.1:"), "{}", cloned.stderr);
+    assert_eq!(std::fs::read_to_string(world.sandbox.home().join("one/README")).unwrap(), "one.git\n");
+
+    let requests = world.provider.seen().len();
+    let fetched = world.run(&["-C", "one", "fetch"]);
+    assert_eq!((fetched.stderr.as_str(), fetched.code), ("", Some(0)));
+    assert_eq!(world.provider.seen().len(), requests, "from the record");
+
+    world.sandbox.expire();
+    let fetched = world.run(&["-C", "one", "fetch"]);
+    assert_eq!((fetched.stderr.as_str(), fetched.code), ("", Some(0)));
+    assert_eq!(world.provider.count(Endpoint::Refresh), 1);
+    assert_eq!(world.provider.count(Endpoint::Start), 1);
+}
+
+#[test]
+fn a_push_works_as_a_fetch_does() {
+    let world = world(Manners { approves_by_itself: true, ..Manners::default() });
+    let url = format!("{}/one.git", world.server.url());
+    assert_eq!(world.run(&["clone", "--quiet", &url, "one"]).code, Some(0));
+    let name = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-C", "one"];
+    let commit = [&name[..], &["commit", "--quiet", "--allow-empty", "-m", "second"]].concat();
+    assert_eq!(world.run(&commit).code, Some(0));
+    let pushed = world.run(&["-C", "one", "push", "--quiet"]);
+    assert_eq!((pushed.stderr.as_str(), pushed.code), ("", Some(0)));
+    assert_eq!(world.provider.count(Endpoint::Start), 1);
+}
+
+#[test]
+fn a_revoked_token_is_erased_and_the_next_command_works() {
+    let world = world(Manners { approves_by_itself: true, ..Manners::default() });
+    let url = format!("{}/one.git", world.server.url());
+    assert_eq!(world.run(&["ls-remote", &url]).code, Some(0));
+    world.provider.revoke_access_tokens();
+    world.run(&["ls-remote", &url]);
+    let healed = world.run(&["ls-remote", &url]);
+    assert_eq!(healed.code, Some(0), "{healed:?}");
+    assert_eq!(world.provider.count(Endpoint::Refresh), 1, "the refresh token outlived the erase");
+    assert_eq!(world.provider.count(Endpoint::Start), 1);
+}
+
+#[test]
+fn with_nobody_there_git_stops_and_the_line_helps() {
+    let world = world(Manners::default());
+    let url = format!("{}/one.git", world.server.url());
+    let mut command = world.git(&["ls-remote", &url]);
+    command.env_remove("KEYFOB_INTERACTIVE").env("GIT_TERMINAL_PROMPT", "0");
+    let done = run(command, "");
+    assert_eq!(
+        done.stderr.lines().collect::<Vec<_>>(),
+        [
+            "keyfob: nobody is here to sign in to acme (GIT_TERMINAL_PROMPT=0); run: keyfob login acme",
+            "fatal: credential helper 'keyfob' told us to quit",
+        ]
+    );
+    assert_eq!(world.provider.count(Endpoint::Start), 0);
+}
+
+#[test]
+fn erase_kills_only_the_token_it_names() {
+    let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });
+    let sandbox = Sandbox::signed_up(&provider);
+    let first = sandbox.run_asking(&["git", "get"], &ask("git.acme.dev"));
+    let other = "protocol=https\nhost=git.acme.dev\nusername=oauth2\npassword=another\n\n";
+    assert_eq!(
+        sandbox.run(&["git", "erase"], other),
+        Transcript { stdout: String::new(), stderr: String::new(), code: Some(0) }
+    );
+    assert_eq!(sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout, first.stdout, "still there");
+    let password = first.stdout.lines().find(|line| line.starts_with("password=")).unwrap();
+    let ours = format!("protocol=https\nhost=git.acme.dev\nusername=oauth2\n{password}\n\n");
+    sandbox.run(&["git", "erase"], &ours);
+    let second = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+    assert!(second.stdout.starts_with("username=oauth2\n"), "{second:?}");
+    assert_ne!(second.stdout, first.stdout);
+    assert_eq!((provider.count(Endpoint::Start), provider.count(Endpoint::Refresh)), (1, 1));
+}
+
+#[test]
+fn what_is_not_ours_gets_silence() {
+    let provider = Provider::start();
+    let sandbox = Sandbox::signed_up(&provider);
+    let silence = Transcript { stdout: String::new(), stderr: String::new(), code: Some(0) };
+    for stdin in [
+        ask("github.com"),
+        ask("git.acme.dev.evil.dev"),
+        ask("evil-git.acme.dev"),
+        ask("git.acme.dev:8443"),
+        "protocol=http\nhost=git.acme.dev\n\n".to_owned(),
+        "protocol=https\n\n".to_owned(),
+        "host=git.acme.dev\n\n".to_owned(),
+        "protocol=cert\nhost=\npath=/home/x\n\n".to_owned(),
+        String::new(),
+    ] {
+        for operation in ["get", "store", "erase"] {
+            assert_eq!(sandbox.run_asking(&["git", operation], &stdin), silence, "{operation} {stdin:?}");
+        }
+    }
+    for operation in ["fill", "approve", "frobnicate"] {
+        assert_eq!(sandbox.run(&["git", operation], &ask("git.acme.dev")), silence, "{operation}");
+    }
+    let store =
+        format!("{}username=oauth2\npassword=x\n\n", ask("git.acme.dev").trim_end_matches('\n').to_owned() + "\n");
+    assert_eq!(sandbox.run(&["git", "store"], &store), silence, "nothing is kept for a host with a profile");
+    assert!(provider.seen().is_empty());
+    assert!(!sandbox.sessions().exists());
+}
+
+#[test]
+fn malformed_input_is_refused_and_nobody_is_asked() {
+    let provider = Provider::start();
+    let sandbox = Sandbox::signed_up(&provider);
+    for stdin in [
+        "protocol=https\nhost=evil.dev\rhost=git.acme.dev\n\n",
+        "protocol=https\nhost=evil.dev\nhost=git.acme.dev\n\n",
+        "protocol=https\nhost=git.acme.dev\0\n\n",
+        "protocol=https\nhost\n\n",
+    ] {
+        let done = sandbox.run_asking(&["git", "get"], stdin);
+        assert_eq!((done.stdout.as_str(), done.code), ("quit=1\n", Some(0)), "{stdin:?}");
+        assert!(done.stderr.starts_with("keyfob: what git asks is malformed: "), "{}", done.stderr);
+    }
+    assert!(provider.seen().is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn called_by_gits_name_for_it() {
+    let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });
+    let sandbox = Sandbox::signed_up(&provider);
+    let mut command = sandbox.command("git-credential-keyfob");
+    command.arg("get").env("KEYFOB_INTERACTIVE", "always");
+    let done = run(command, &ask("git.acme.dev"));
+    assert!(done.stdout.starts_with("username=oauth2\n"), "{done:?}");
+}
+
+#[test]
+fn a_profile_spelt_inline_answers_for_its_hosts_alone() {
+    let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });
+    let sandbox = Sandbox::new();
+    let url = provider.url();
+    let spelt = ["git", "--provider", "workos-connect", "--client-id", "client_test", "--issuer", &url];
+    let without = [&spelt[..], &["get"]].concat();
+    assert_eq!(sandbox.run_asking(&without, &ask("git.acme.dev")).stdout, "");
+    let with = [&spelt[..], &["--host", "git.acme.dev", "get"]].concat();
+    assert_eq!(sandbox.run_asking(&with, &ask("other.dev")).stdout, "");
+    assert!(sandbox.run_asking(&with, &ask("git.acme.dev")).stdout.starts_with("username=oauth2\npassword="));
+    let start = &provider.of(Endpoint::Start)[0];
+    assert_eq!(start.path, "/oauth2/device_authorization");
+    assert_eq!(start.form["scope"], "email offline_access openid profile");
+}
+
+#[test]
+fn a_named_profile_narrows_and_never_widens() {
+    let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });
+    let sandbox = Sandbox::new();
+    sandbox.configure(
+        &[
+            workos(&provider, "a", "hosts = [\"a.dev\", \"both.dev\"]\naccount = \"ann\""),
+            workos(&provider, "b", "hosts = [\"b.dev\", \"both.dev\"]\naccount = \"bob\""),
+        ]
+        .concat(),
+    );
+    assert_eq!(sandbox.run_asking(&["git", "--profile", "a", "get"], &ask("b.dev")).stdout, "");
+    assert!(sandbox.run_asking(&["git", "--profile", "b", "get"], &ask("both.dev")).stdout.starts_with("username="));
+    let tie = sandbox.run_asking(&["git", "get"], &ask("both.dev"));
+    assert_eq!(tie.stdout, "quit=1\n");
+    assert!(tie.stderr.contains("profiles a and b both answer") && tie.stderr.contains("https://ann@both.dev"));
+    let named = sandbox.run_asking(&["git", "get"], &ask("both.dev\nusername=ann"));
+    assert!(named.stdout.starts_with("username=ann\n"), "the name in the URL is kept: {named:?}");
+    let nobody = sandbox.run_asking(&["git", "--profile", "c", "get"], &ask("both.dev"));
+    assert!(nobody.stderr.contains("no profile is called \"c\""), "{nobody:?}");
+}

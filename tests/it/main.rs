@@ -1,0 +1,20 @@
+//! The real binary against a scripted provider. One test binary; one file for each thing that can go right or wrong.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the first surprise")]
+#![allow(clippy::pedantic, clippy::print_stderr, missing_docs, unreachable_pub, reason = "tests are read, not linked")]
+
+// The scripted provider, the git server, a home for each test.
+mod support;
+
+// A miss: the device flow from the first request to the first token.
+mod device;
+// A hit and a silent refresh: what is asked of whom, and what is saved when.
+mod refresh;
+// When nobody is there to be asked.
+mod presence;
+// What git says and hears; the real git against a real server.
+mod git;
+// login, logout, status, token.
+mod commands;
+// Bad configuration, broken records, hostile folders, full disks.
+#[cfg(unix)]
+mod adversity;

@@ -1,0 +1,206 @@
+use std::time::Duration;
+
+use crate::support::http::Reply;
+use crate::support::provider::{Endpoint, Manners, Provider};
+use crate::support::sandbox::{Sandbox, ask, begin, finish, now, workos};
+
+/// A provider that approves by itself, and a home that is signed in to it.
+fn signed_in(manners: Manners) -> (Provider, Sandbox) {
+    let provider = Provider::with(Manners { approves_by_itself: true, ..manners });
+    let sandbox = Sandbox::signed_up(&provider);
+    let done = sandbox.run_asking(&["git", "get"], &ask("git.acme.dev"));
+    assert!(done.stdout.starts_with("username="), "{done:?}");
+    (provider, sandbox)
+}
+
+fn password(stdout: &str) -> &str {
+    stdout.lines().find_map(|line| line.strip_prefix("password=")).unwrap_or_else(|| panic!("{stdout}"))
+}
+
+#[test]
+fn an_expired_token_is_refreshed_silently_and_once() {
+    let (provider, sandbox) = signed_in(Manners::default());
+    let old = std::fs::read_to_string(sandbox.record()).unwrap();
+    sandbox.expire();
+    let requests = provider.seen().len();
+    let done = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+    assert!(provider.accepts(password(&done.stdout)), "{done:?}");
+    assert_eq!(done.stderr, "");
+    assert_eq!(provider.seen().len(), requests + 1);
+    let refresh = &provider.of(Endpoint::Refresh)[0];
+    let mut sent: Vec<_> = refresh.form.keys().map(String::as_str).collect();
+    sent.sort_unstable();
+    assert_eq!(sent, ["client_id", "grant_type", "refresh_token"]);
+    let new = std::fs::read_to_string(sandbox.record()).unwrap();
+    assert!(old.contains(&refresh.form["refresh_token"]) && !new.contains(&refresh.form["refresh_token"]));
+}
+
+#[test]
+fn eight_at_once_on_an_expired_session_refresh_once() {
+    let (provider, sandbox) = signed_in(Manners { refresh_takes: Duration::from_millis(300), ..Manners::default() });
+    sandbox.expire();
+    let children: Vec<_> = (0..8).map(|_| begin(sandbox.keyfob(&["git", "get"]), &ask("git.acme.dev"))).collect();
+    for child in children {
+        let done = finish(child);
+        assert!(provider.accepts(password(&done.stdout)), "{done:?}");
+        assert_eq!(done.stderr, "");
+    }
+    assert_eq!(provider.count(Endpoint::Refresh), 1);
+    assert_eq!(provider.reuses(), 0);
+}
+
+#[test]
+fn the_rotated_token_is_on_the_disk_before_anything_is_printed() {
+    let (provider, sandbox) = signed_in(Manners::default());
+    sandbox.expire();
+    // Nobody reads stdout: the pipe is closed before the answer comes.
+    let mut child = begin(sandbox.keyfob(&["git", "get"]), &ask("git.acme.dev"));
+    drop(child.stdout.take());
+    child.wait().unwrap();
+    assert_eq!(provider.count(Endpoint::Refresh), 1);
+    let done = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+    assert!(provider.accepts(password(&done.stdout)), "{done:?}");
+    sandbox.expire();
+    let done = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+    assert!(provider.accepts(password(&done.stdout)), "the successor was kept: {done:?}");
+    assert_eq!(provider.reuses(), 0);
+}
+
+#[test]
+fn a_lost_answer_is_asked_for_again_within_the_replay_window() {
+    for lost in [Reply::Cut, Reply::new(502, "text/html", "<h1>Bad gateway</h1>")] {
+        let (provider, sandbox) = signed_in(Manners { replay_window: Duration::from_secs(30), ..Manners::default() });
+        sandbox.expire();
+        provider.afterwards(Endpoint::Refresh, lost);
+        let done = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+        assert!(provider.accepts(password(&done.stdout)), "{done:?}");
+        assert_eq!(provider.count(Endpoint::Refresh), 2);
+        assert_eq!(provider.count(Endpoint::Start), 1);
+    }
+}
+
+#[test]
+fn a_server_that_fails_costs_nothing() {
+    let (provider, sandbox) = signed_in(Manners::default());
+    sandbox.expire();
+    for _ in 0..2 {
+        provider.instead(Endpoint::Refresh, Reply::new(503, "text/plain", "later"));
+    }
+    let done = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+    assert_eq!(done.stdout, "quit=1\n");
+    assert_eq!(
+        done.stderr,
+        "keyfob: cannot renew the session of acme: HTTP status 503\nkeyfob: hint: the session is kept; try again\n"
+    );
+    let done = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+    assert!(provider.accepts(password(&done.stdout)), "{done:?}");
+}
+
+#[test]
+fn the_old_token_serves_while_it_lives() {
+    let (provider, sandbox) = signed_in(Manners::default());
+    // Inside the margin: to be renewed, but good for another half minute.
+    sandbox.edit(|record| {
+        for (_, token) in record["tokens"].as_object_mut().unwrap() {
+            for time in ["received_at", "expires_at"] {
+                token[time] = (token[time].as_i64().unwrap() - 270).into();
+            }
+        }
+    });
+    for _ in 0..2 {
+        provider.instead(Endpoint::Refresh, Reply::new(503, "text/plain", "later"));
+    }
+    let done = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+    assert!(provider.accepts(password(&done.stdout)), "{done:?}");
+    let expiry: i64 =
+        done.stdout.lines().find_map(|l| l.strip_prefix("password_expiry_utc=")).unwrap().parse().unwrap();
+    let left = expiry - now();
+    assert!(left > 0 && left <= 30, "honest and not past: {left}");
+}
+
+#[test]
+fn a_wish_to_wait_is_honoured() {
+    let (provider, sandbox) = signed_in(Manners::default());
+    sandbox.expire();
+    provider.instead(Endpoint::Refresh, Reply::json(429, "{}").with("Retry-After", "40"));
+    let done = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+    assert_eq!(done.stdout, "quit=1\n");
+    let done = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+    assert_eq!(done.stdout, "quit=1\n");
+    assert!(done.stderr.contains("asks to be left alone for"), "{}", done.stderr);
+    assert_eq!(provider.count(Endpoint::Refresh), 1, "not asked again before");
+}
+
+#[test]
+fn a_refused_token_is_retired_and_a_person_is_asked() {
+    let (provider, sandbox) = signed_in(Manners::default());
+    sandbox.expire();
+    for body in [r#"{"error":"invalid_grant","error_description":"Session has already ended."}"#] {
+        provider.instead(Endpoint::Refresh, Reply::json(400, body));
+    }
+    let away = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+    assert_eq!(away.stdout, "quit=1\n");
+    assert_eq!(
+        away.stderr,
+        "keyfob: the session of acme has ended (invalid_grant: Session has already ended.) and nobody is here to sign in \
+         (CI); run: keyfob login acme\n"
+    );
+    let record = std::fs::read_to_string(sandbox.record()).unwrap();
+    assert!(!record.contains("rt_secret"), "nobody can send it again");
+    let asked = sandbox.run_asking(&["git", "get"], &ask("git.acme.dev"));
+    assert!(provider.accepts(password(&asked.stdout)), "{asked:?}");
+    assert_eq!(provider.count(Endpoint::Refresh), 1);
+    assert_eq!(provider.count(Endpoint::Start), 2);
+}
+
+#[test]
+fn an_empty_400_refuses_the_token_too() {
+    let (provider, sandbox) = signed_in(Manners::default());
+    sandbox.expire();
+    provider.instead(Endpoint::Refresh, Reply::new(400, "text/plain", ""));
+    let away = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+    assert!(away.stderr.contains("has ended (HTTP status 400)"), "{}", away.stderr);
+}
+
+#[test]
+fn a_refusal_of_the_client_keeps_the_token() {
+    let (provider, sandbox) = signed_in(Manners::default());
+    sandbox.expire();
+    let body = r#"{"error":"invalid_client","error_description":"Unknown client"}"#;
+    provider.instead(Endpoint::Refresh, Reply::json(401, body));
+    let done = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+    assert!(done.stderr.contains("refuses to renew the session of acme: invalid_client: Unknown client"));
+    assert!(std::fs::read_to_string(sandbox.record()).unwrap().contains("rt_secret"));
+}
+
+#[test]
+fn an_organization_is_one_more_slot_of_the_same_session() {
+    let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });
+    let sandbox = Sandbox::new();
+    let at = "[profile.acme.at.\"b.acme.dev\"]\norganization = \"org_2\"";
+    sandbox.configure(&workos(&provider, "acme", &format!("hosts = [\"a.acme.dev\", \"b.acme.dev\"]\n{at}")));
+    let first = sandbox.run_asking(&["git", "get"], &ask("b.acme.dev"));
+    assert!(provider.accepts(password(&first.stdout)), "{first:?}");
+    assert_eq!(provider.of(Endpoint::Refresh)[0].form["organization_id"], "org_2");
+    let second = sandbox.run(&["git", "get"], &ask("a.acme.dev"));
+    assert!(provider.accepts(password(&second.stdout)), "{second:?}");
+    assert_ne!(password(&first.stdout), password(&second.stdout));
+    assert_eq!(provider.count(Endpoint::Start), 1, "one approval for both");
+    assert_eq!(provider.count(Endpoint::Refresh), 1);
+    assert_eq!(sandbox.files(".json").len(), 1, "one record");
+}
+
+#[test]
+fn without_a_kept_refresh_token_nothing_long_lived_is_on_the_disk() {
+    let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });
+    let sandbox = Sandbox::new();
+    sandbox.configure(&workos(&provider, "acme", "hosts = [\"git.acme.dev\"]\nkeep_refresh_token = false"));
+    let first = sandbox.run_asking(&["git", "get"], &ask("git.acme.dev"));
+    let second = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+    assert_eq!(first.stdout, second.stdout);
+    assert!(!std::fs::read_to_string(sandbox.record()).unwrap().contains("rt_secret"));
+    sandbox.expire();
+    let third = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+    assert_eq!(third.stdout, "quit=1\n");
+    assert_eq!(provider.count(Endpoint::Refresh), 0);
+}

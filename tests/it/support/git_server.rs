@@ -1,0 +1,139 @@
+//! A git server on loopback: the real `git http-backend` behind a check of the token, as a company's own would be.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::http::{self, Reply, Request};
+use super::provider::Provider;
+
+/// Serves every repository below a folder to whoever brings a live token of the provider.
+#[derive(Clone)]
+pub struct GitServer {
+    pub address: SocketAddr,
+    root: PathBuf,
+    /// How each request came out: method, path, user name (`-` for none), status.
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl GitServer {
+    pub fn start(provider: &Provider, root: &Path) -> Self {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (served, seen, provider) = (root.to_owned(), Arc::clone(&log), provider.clone());
+        let address = http::serve(move |request| {
+            let (user, token) = credential(&request);
+            let allowed = provider.accepts(&token);
+            let reply = if allowed { backend(&served, &request) } else { refuse() };
+            let status = if let Reply::Answer { status, .. } = &reply { *status } else { 0 };
+            let line = format!("{} {} {user} {status}", request.method, request.path);
+            seen.lock().expect("no handler panics").push(line);
+            reply
+        });
+        Self { address, root: root.to_owned(), log }
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().expect("no handler panics").clone()
+    }
+
+    /// Makes a repository with one commit.
+    pub fn add(&self, name: &str) {
+        let bare = self.root.join(name);
+        let seed = self.root.join(format!("{name}.seed"));
+        git(&self.root, &["init", "--quiet", "--bare", "-b", "main", path(&bare)]);
+        git(&bare, &["config", "http.receivepack", "true"]);
+        git(&self.root, &["init", "--quiet", "-b", "main", path(&seed)]);
+        std::fs::write(seed.join("README"), format!("{name}\n")).expect("a file in the seed");
+        git(&seed, &["add", "README"]);
+        git(&seed, &["commit", "--quiet", "-m", "first"]);
+        git(&seed, &["push", "--quiet", path(&bare), "main"]);
+        std::fs::remove_dir_all(&seed).expect("the seed is ours");
+    }
+}
+
+/// Runs git away from any configuration of the person's.
+pub fn git(folder: &Path, args: &[&str]) {
+    let output = Command::new("git")
+        .args(args)
+        .current_dir(folder)
+        .envs([("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_CONFIG_GLOBAL", "/dev/null")])
+        .envs([("GIT_AUTHOR_NAME", "a"), ("GIT_AUTHOR_EMAIL", "a@b.c")])
+        .envs([("GIT_COMMITTER_NAME", "a"), ("GIT_COMMITTER_EMAIL", "a@b.c")])
+        .output()
+        .expect("git is installed");
+    assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("temporary folders have plain names")
+}
+
+/// User name and token, from Basic or Bearer.
+fn credential(request: &Request) -> (String, String) {
+    let nobody = || ("-".to_owned(), String::new());
+    let Some(header) = request.headers.get("authorization") else { return nobody() };
+    if let Some(token) = header.strip_prefix("Bearer ") {
+        return ("bearer".to_owned(), token.to_owned());
+    }
+    let basic = header.strip_prefix("Basic ").and_then(|text| STANDARD.decode(text).ok());
+    let pair = basic.and_then(|bytes| String::from_utf8(bytes).ok());
+    pair.and_then(|pair| pair.split_once(':').map(|(u, t)| (u.to_owned(), t.to_owned()))).unwrap_or_else(nobody)
+}
+
+fn refuse() -> Reply {
+    Reply::new(401, "text/plain", "a token, please\n")
+        .with("WWW-Authenticate", "Basic realm=\"playground\"")
+        .with("WWW-Authenticate", "Bearer error=\"invalid_token\"")
+}
+
+/// CGI (RFC 3875) as `git http-backend` wants it.
+fn backend(root: &Path, request: &Request) -> Reply {
+    let header = |name: &str| request.headers.get(name).cloned().unwrap_or_default();
+    let mut child = Command::new("git")
+        .arg("http-backend")
+        .env("GIT_PROJECT_ROOT", root)
+        .env("GIT_HTTP_EXPORT_ALL", "1")
+        .env("PATH_INFO", &request.path)
+        .env("QUERY_STRING", &request.query)
+        .env("REQUEST_METHOD", &request.method)
+        .env("CONTENT_TYPE", header("content-type"))
+        .env("CONTENT_LENGTH", request.body.len().to_string())
+        .env("HTTP_CONTENT_ENCODING", header("content-encoding"))
+        .env("GIT_PROTOCOL", header("git-protocol"))
+        .env("REMOTE_USER", "playground")
+        .envs([("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_CONFIG_GLOBAL", "/dev/null")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("git http-backend is installed");
+    let mut stdin = child.stdin.take().expect("piped");
+    let body = request.body.clone();
+    let writer = std::thread::spawn(move || {
+        let _ = stdin.write_all(&body);
+    });
+    let output = child.wait_with_output().expect("it ends");
+    let _ = writer.join();
+    let split = output.stdout.windows(4).position(|window| window == b"\r\n\r\n");
+    let Some(split) = split else { return Reply::new(500, "text/plain", "no answer from git") };
+    let mut status = 200;
+    let mut headers = Vec::new();
+    for line in String::from_utf8_lossy(&output.stdout[..split]).lines() {
+        match line.split_once(": ") {
+            Some(("Status", code)) => status = code[..3].parse().unwrap_or(500),
+            Some((name, value)) => headers.push((name.to_owned(), value.to_owned())),
+            None => {}
+        }
+    }
+    Reply::Answer { status, headers, body: output.stdout[split + 4..].to_vec() }
+}
