@@ -107,12 +107,7 @@ impl Broker<'_> {
     }
 
     /// Waits to be the one who polls, showing the code of whoever is meanwhile.
-    fn lock_login(
-        &self,
-        request: &Request,
-        presence: &Presence,
-        shown: &mut Option<String>,
-    ) -> Result<Waited<Option<Lock>>> {
+    fn lock_login(&self, request: &Request, presence: &Presence, shown: &mut Option<String>) -> Result<Waited<Lock>> {
         let deadline = self.clock.elapsed() + LOGIN_PATIENCE;
         for attempt in 0.. {
             if let Some(lock) = self.store.try_login_lock(self.id)? {

@@ -24,6 +24,10 @@ pub(super) fn run(command: &Login) -> Result<ExitCode> {
         what: format!("keyfob signs you in to {place}"),
     };
     if command.start {
+        #[expect(
+            clippy::redundant_closure_for_method_calls,
+            reason = "the method is not general enough in its lifetime"
+        )]
         let pending = errand.with_broker(|broker| broker.start_only())?;
         let text = if command.json { as_json(profile.title(), &pending)? } else { as_text(profile.title(), &pending) };
         print(text.as_bytes())?;

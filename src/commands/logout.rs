@@ -15,7 +15,7 @@ pub(super) fn run(command: &Logout) -> Result<ExitCode> {
     let store = Store::open()?;
     if !command.all {
         let chosen = choose(&command.subject)?;
-        return sign_out(&store, chosen.profile()).map(|well| code(well));
+        return sign_out(&store, chosen.profile()).map(code);
     }
     let config = Config::load()?;
     let mut well = true;

@@ -141,7 +141,7 @@ pub(crate) fn parse(text: &str, path: &Path) -> Result<Config> {
             let what = format!("\"{}\" is no name for a profile", name.escape_debug());
             return Err(source.error(Some(span), what).hint("use letters, digits, - and _"));
         }
-        profiles.push((check(profile, Some(name), &source, Some(span.clone()))?, span));
+        profiles.push((check(profile, Some(name), &source, Some(&span))?, span));
     }
     refuse_twins(&profiles, &source)?;
     let profiles = profiles.into_iter().map(|(profile, _)| profile).collect();
@@ -173,8 +173,8 @@ pub(crate) fn inline(spelt: &Spelt<'_>) -> Result<Profile> {
     check(raw, None, &Source { path: None, text: "" }, None)
 }
 
-fn check(raw: RawProfile, name: Option<String>, source: &Source<'_>, at: Option<Range<usize>>) -> Result<Profile> {
-    let missing = |key: &str, hint: String| source.error(at.clone(), format!("{key} is missing")).hint(hint);
+fn check(raw: RawProfile, name: Option<String>, source: &Source<'_>, at: Option<&Range<usize>>) -> Result<Profile> {
+    let missing = |key: &str, hint: String| source.error(at.cloned(), format!("{key} is missing")).hint(hint);
     let provider = raw
         .provider
         .as_ref()

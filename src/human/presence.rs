@@ -25,6 +25,7 @@ pub(crate) enum Presence {
 
 /// Everything that says something about it.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a signal of its own, not a state")]
 pub(crate) struct Signals {
     pub(crate) client: Client,
     pub(crate) interactive: Interactive,
@@ -40,9 +41,9 @@ pub(crate) struct Signals {
 
 /// The table, first line that fits. `credential_interactive` looks up git's setting, which costs a child process and is
 /// asked last.
-pub(crate) fn decide(signals: &Signals, credential_interactive: impl FnOnce() -> Option<String>) -> Presence {
+pub(crate) fn decide(signals: Signals, credential_interactive: impl FnOnce() -> Option<String>) -> Presence {
     use Presence::{Away, Here};
-    let Signals { client, interactive, terminal, ci, git_prompts_off, gcm_off, silent_fetch } = *signals;
+    let Signals { client, interactive, terminal, ci, git_prompts_off, gcm_off, silent_fetch } = signals;
     match interactive {
         Interactive::Never => return Away("KEYFOB_INTERACTIVE=never"),
         Interactive::Always => return Here,
@@ -88,7 +89,7 @@ pub(crate) fn presence(client: Client, terminal: bool) -> Result<Presence> {
         gcm_off: environment::gcm_interactive_off(),
         silent_fetch: environment::vscode_fetches_silently(),
     };
-    Ok(decide(&signals, || process::git_config("credential.interactive")))
+    Ok(decide(signals, || process::git_config("credential.interactive")))
 }
 
 #[cfg(test)]
@@ -126,7 +127,7 @@ mod tests {
             (Signals { client: Client::Command, git_prompts_off: true, ..SEEN }, Some("never"), Here),
             (Signals { client: Client::Command, ..nowhere }, None, Away("CI")),
         ] {
-            assert_eq!(decide(&signals, || setting.map(str::to_owned)), answer, "{signals:?} {setting:?}");
+            assert_eq!(decide(signals, || setting.map(str::to_owned)), answer, "{signals:?} {setting:?}");
         }
     }
 }

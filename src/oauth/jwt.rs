@@ -45,7 +45,7 @@ pub(crate) fn claims(token: &str) -> Option<Claims> {
 
 #[expect(clippy::cast_possible_truncation, reason = "bounded to years with four digits just before")]
 fn whole(seconds: f64) -> Option<Timestamp> {
-    (0.0..253_402_300_800.0).contains(&seconds).then(|| seconds as Timestamp)
+    (0.0..253_402_300_800.0).contains(&seconds).then_some(seconds as Timestamp)
 }
 
 #[cfg(test)]

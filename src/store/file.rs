@@ -89,16 +89,15 @@ impl Store {
     pub(crate) fn try_lock(&self, id: &str, now: Timestamp) -> Result<Option<Guard<'_>>> {
         let (lock, unwritable) = match self.take(id, "lock")? {
             Taken::Held => return Ok(None),
-            Taken::Lock(lock) => (Some(lock), None),
-            Taken::Unsupported => (None, None),
-            Taken::Unwritable(why) => (None, Some(why)),
+            Taken::Lock(lock) => (lock, None),
+            Taken::Unwritable(why) => (Lock::none(), Some(why)),
         };
         let (record, set_aside) = match self.read(id)? {
             Found::Record(record) => (*record, None),
             Found::Nothing => (Record::default(), None),
             Found::Broken(why) => (Record::default(), Some(self.set_aside(id, &why, now))),
         };
-        Ok(Some(Guard { store: self, id: id.to_owned(), record, set_aside, unwritable, reserved: None, _lock: lock }))
+        Ok(Some(Guard { store: self, id: id.to_owned(), record, set_aside, unwritable, reserved: None, lock }))
     }
 
     /// Takes the record's lock, waiting as long as another process may rightly hold it.
@@ -116,13 +115,13 @@ impl Store {
         Err(held_too_long())
     }
 
-    /// Tries once to become the one process that polls for this session; `Ok(None)` while another does. `Some(None)`
-    /// where locks do not exist: then everybody polls.
-    pub(crate) fn try_login_lock(&self, id: &str) -> Result<Option<Option<Lock>>> {
+    /// Tries once to become the one process that polls for this session; `None` while another does. Where locks do not
+    /// exist, everybody polls.
+    pub(crate) fn try_login_lock(&self, id: &str) -> Result<Option<Lock>> {
         Ok(match self.take(id, "login")? {
             Taken::Held => None,
-            Taken::Lock(lock) => Some(Some(lock)),
-            Taken::Unsupported | Taken::Unwritable(_) => Some(None),
+            Taken::Lock(lock) => Some(lock),
+            Taken::Unwritable(_) => Some(Lock::none()),
         })
     }
 
@@ -140,7 +139,6 @@ impl Store {
         match attempt {
             Ok(Attempt::Taken(lock)) => Ok(Taken::Lock(lock)),
             Ok(Attempt::Held) => Ok(Taken::Held),
-            Ok(Attempt::Unsupported) => Ok(Taken::Unsupported),
             Err(error) if is_link(&error) => Err(link_error(&path)),
             Err(error) if is_unwritable(&error) => {
                 Ok(Taken::Unwritable(format!("cannot write in {}: {error}", self.folder.display())))
@@ -202,7 +200,6 @@ impl Store {
 enum Taken {
     Lock(Lock),
     Held,
-    Unsupported,
     Unwritable(String),
 }
 
@@ -215,7 +212,7 @@ pub(crate) struct Guard<'a> {
     set_aside: Option<String>,
     unwritable: Option<String>,
     reserved: Option<File>,
-    _lock: Option<Lock>,
+    lock: Lock,
 }
 
 impl Guard<'_> {
@@ -292,10 +289,8 @@ impl Guard<'_> {
     /// Under the lock nobody else writes this name, so it can be fixed, and what a crash left is simply overwritten.
     /// Without one, each process has its own.
     fn temporary(&self) -> PathBuf {
-        match self._lock {
-            Some(_) => self.store.path(&self.id, "tmp"),
-            None => self.store.path(&self.id, &format!("{}.tmp", std::process::id())),
-        }
+        let own = std::process::id();
+        self.store.path(&self.id, &if self.lock.is_exclusive() { "tmp".to_owned() } else { format!("{own}.tmp") })
     }
 
     fn cannot_save(&self, error: io::Error) -> Error {

@@ -9,11 +9,9 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-/// A lock that is held until it is dropped.
+/// A lock that is held until it is dropped; or, where there are no locks to be had, its place.
 #[derive(Debug)]
-pub(crate) struct Lock {
-    _file: File,
-}
+pub(crate) struct Lock(Option<File>);
 
 /// What an attempt came to.
 #[derive(Debug)]
@@ -21,20 +19,29 @@ pub(crate) enum Attempt {
     Taken(Lock),
     /// Another process holds it.
     Held,
-    /// The file system has no locks (some network homes): whoever asks goes on without.
-    Unsupported,
 }
 
 impl Lock {
+    /// Stands for a lock where none can be had: everybody goes on at once.
+    pub(crate) fn none() -> Self {
+        Self(None)
+    }
+
+    /// Whether it keeps anybody out.
+    pub(crate) fn is_exclusive(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Tries once to lock the file at `path`, which is made where it is missing. The caller waits, and bounds its wait:
     /// on some network file systems even an attempt that should not block does.
     #[expect(clippy::disallowed_methods, reason = "the room for it")]
     pub(crate) fn attempt(path: &Path) -> io::Result<Attempt> {
         let file = open(path)?;
         match fs2::FileExt::try_lock_exclusive(&file) {
-            Ok(()) => Ok(Attempt::Taken(Self { _file: file })),
+            Ok(()) => Ok(Attempt::Taken(Self(Some(file)))),
             Err(error) if is_contended(&error) => Ok(Attempt::Held),
-            Err(error) if is_unsupported(&error) => Ok(Attempt::Unsupported),
+            // Some network homes have no locks; whoever asks goes on without.
+            Err(error) if is_unsupported(&error) => Ok(Attempt::Taken(Self::none())),
             Err(error) => Err(error),
         }
     }

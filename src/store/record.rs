@@ -71,6 +71,7 @@ pub(crate) struct Record {
 }
 
 /// What one slot holds.
+#[expect(clippy::struct_field_names, reason = "RFC 6749's and OpenID Connect's own names")]
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub(crate) struct Token {
     pub(crate) access_token: Secret,

@@ -1,12 +1,12 @@
 use crate::support::provider::Provider;
 use crate::support::sandbox::{Sandbox, ask, run};
 
-fn expect_refusal(change: impl FnOnce(&mut std::process::Command), why: &str) {
+fn expect_refusal(name: &str, value: &str, why: &str) {
     let provider = Provider::start();
     let sandbox = Sandbox::signed_up(&provider);
     let mut command = sandbox.keyfob(&["git", "get"]);
     command.env_remove("CI");
-    change(&mut command);
+    command.env(name, value);
     let done = run(command, &ask("git.acme.dev"));
     assert_eq!(done.stdout, "quit=1\n");
     assert_eq!(done.stderr, format!("keyfob: nobody is here to sign in to acme ({why}); run: keyfob login acme\n"));
@@ -16,19 +16,19 @@ fn expect_refusal(change: impl FnOnce(&mut std::process::Command), why: &str) {
 
 #[test]
 fn in_ci() {
-    expect_refusal(|command| drop(command.env("CI", "1")), "CI");
+    expect_refusal("CI", "1", "CI");
 }
 
 #[test]
 fn when_we_are_told_not_to() {
-    expect_refusal(|command| drop(command.env("KEYFOB_INTERACTIVE", "never")), "KEYFOB_INTERACTIVE=never");
+    expect_refusal("KEYFOB_INTERACTIVE", "never", "KEYFOB_INTERACTIVE=never");
 }
 
 #[test]
 fn when_git_is_told_not_to() {
-    expect_refusal(|command| drop(command.env("GIT_TERMINAL_PROMPT", "0")), "GIT_TERMINAL_PROMPT=0");
-    expect_refusal(|command| drop(command.env("VSCODE_GIT_FETCH_SILENT", "true")), "VSCODE_GIT_FETCH_SILENT");
-    expect_refusal(|command| drop(command.env("GCM_INTERACTIVE", "never")), "GCM_INTERACTIVE");
+    expect_refusal("GIT_TERMINAL_PROMPT", "0", "GIT_TERMINAL_PROMPT=0");
+    expect_refusal("VSCODE_GIT_FETCH_SILENT", "true", "VSCODE_GIT_FETCH_SILENT");
+    expect_refusal("GCM_INTERACTIVE", "never", "GCM_INTERACTIVE");
 }
 
 #[test]

@@ -135,9 +135,8 @@ fn a_wish_to_wait_is_honoured() {
 fn a_refused_token_is_retired_and_a_person_is_asked() {
     let (provider, sandbox) = signed_in(Manners::default());
     sandbox.expire();
-    for body in [r#"{"error":"invalid_grant","error_description":"Session has already ended."}"#] {
-        provider.instead(Endpoint::Refresh, Reply::json(400, body));
-    }
+    let body = r#"{"error":"invalid_grant","error_description":"Session has already ended."}"#;
+    provider.instead(Endpoint::Refresh, Reply::json(400, body));
     let away = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
     assert_eq!(away.stdout, "quit=1\n");
     assert_eq!(
