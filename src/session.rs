@@ -203,7 +203,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::too_many_lines, reason = "one row a line")]
     fn the_table() {
         let with = |change: &dyn Fn(&mut Record)| {
             let mut record = Record::default();
