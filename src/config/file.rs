@@ -9,10 +9,10 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::location::{Location, Scheme};
-use super::profile::{Auth, Destination, Endpoints, Entry, Profile, Slot, TokenKind};
+use super::profile::{Auth, Destination, Endpoints, Entry, Profile, Slot};
 use super::{Config, PlainStore};
 use crate::error::{Error, Kind, Result};
-use crate::oauth::provider::{self, Base, Preset, SignOut};
+use crate::oauth::provider::{self, Base, Preset, SignOut, TokenKind};
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]

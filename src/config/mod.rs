@@ -12,7 +12,9 @@ use std::io::Read;
 use std::path::Path;
 
 pub(crate) use location::Location;
-pub(crate) use profile::{Auth, Destination, Profile, Slot, TokenKind};
+pub(crate) use profile::{Auth, Destination, Profile, Slot};
+
+pub(crate) use crate::oauth::provider::TokenKind;
 
 use crate::error::{Error, Kind, Result};
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::location::Location;
-use crate::oauth::provider::Preset;
+use crate::oauth::provider::{Preset, TokenKind};
 
 /// How a destination takes the token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -19,17 +19,6 @@ pub(crate) enum Auth {
     Basic,
     /// As `Authorization: Bearer` (RFC 6750 section 2.1), where the client can send that.
     Bearer,
-}
-
-/// Which token of the answer a destination takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum TokenKind {
-    /// The access token (RFC 6749 section 1.4).
-    #[default]
-    Access,
-    /// The ID token (OpenID Connect Core section 2).
-    Id,
 }
 
 /// What distinguishes the access tokens of one session from each other.

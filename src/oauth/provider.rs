@@ -1,6 +1,17 @@
 //! The providers keyfob knows, one row of data each. A new one is a row.
 
-use crate::config::TokenKind;
+use serde::Deserialize;
+
+/// Which token of the answer a destination takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TokenKind {
+    /// The access token (RFC 6749 section 1.4).
+    #[default]
+    Access,
+    /// The ID token (OpenID Connect Core section 2).
+    Id,
+}
 
 /// Where a provider's endpoints hang.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

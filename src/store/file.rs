@@ -1,29 +1,21 @@
-//! Records on disk. Reading takes no lock: a record is replaced whole, by rename, so a reader always sees one state of
-//! it. Writing takes a [`Guard`], which is the lock: no other way to save exists.
-//!
-//! Files are 0600 in a 0700 folder, opened without following links and checked after opening, so that nobody can swap
-//! what was checked for something else. A record that cannot be read is set aside, never deleted.
+//! Records on disk. Reading takes no lock: a record is replaced whole, so a reader always sees one state of it. Writing
+//! takes a [`Guard`], which is the lock: no other way to save exists. A record that cannot be read is set aside, never
+//! deleted.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context;
+use zeroize::Zeroize;
 
-use super::lock::{Attempt, Lock, jitter};
+use super::lock::{Lock, jitter};
+use super::private::{self, Taken};
 use super::record::{Record, VERSION};
 use crate::clock::{Clock, Timestamp};
 use crate::config::folders;
 use crate::error::{Error, Kind, Result};
 
-/// `O_NOFOLLOW | O_CLOEXEC`, as std wants them.
-#[cfg(unix)]
-#[expect(clippy::cast_possible_wrap, reason = "a set of bits")]
-pub(super) const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.union(rustix::fs::OFlags::CLOEXEC).bits() as i32;
-
-/// No record is larger; something that is, is none.
-const SIZE_LIMIT: u64 = 1 << 20;
 /// Room beyond the present record that is reserved on disk before a request is sent whose answer must be saved.
 const HEADROOM: usize = 16 << 10;
 
@@ -126,51 +118,17 @@ impl Store {
     }
 
     fn take(&self, id: &str, kind: &str) -> Result<Taken> {
-        let path = self.path(id, kind);
-        let attempt = match Lock::attempt(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                make_folder(&self.folder).and_then(|()| Lock::attempt(&path))
-            }
-            attempt => attempt,
-        };
-        if self.folder.exists() {
-            refuse_open_folder(&self.folder)?;
-        }
-        match attempt {
-            Ok(Attempt::Taken(lock)) => Ok(Taken::Lock(lock)),
-            Ok(Attempt::Held) => Ok(Taken::Held),
-            Err(error) if is_link(&error) => Err(link_error(&path)),
-            Err(error) if is_unwritable(&error) => {
-                Ok(Taken::Unwritable(format!("cannot write in {}: {error}", self.folder.display())))
-            }
-            Err(error) => Err(Error::broken(format!("cannot lock {}", path.display()), error)),
-        }
+        private::take(&self.path(id, kind))
     }
 
     fn read(&self, id: &str) -> Result<Found> {
         let path = self.path(id, "json");
-        let mut options = OpenOptions::new();
-        options.read(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, NO_FOLLOW);
-        let file = match options.open(&path) {
-            Ok(file) => file,
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                return Ok(Found::Nothing);
-            }
-            Err(error) if is_link(&error) => return Err(link_error(&path)),
-            Err(error) => return Err(Error::broken(format!("cannot read {}", path.display()), error)),
-        };
-        let size = refuse_open_file(&file, &path)?;
-        if size > SIZE_LIMIT {
+        let Some(mut bytes) = private::read(&path)? else { return Ok(Found::Nothing) };
+        if !private::is_whole(&bytes) {
             return Ok(Found::Broken("it is larger than a megabyte".to_owned()));
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
-        file.take(SIZE_LIMIT)
-            .read_to_end(&mut bytes)
-            .map_err(|error| Error::broken(format!("cannot read {}", path.display()), error))?;
         let record = serde_json::from_slice::<Record>(&bytes);
-        zeroize::Zeroize::zeroize(&mut bytes);
+        bytes.zeroize();
         match record {
             Ok(record) if record.version == VERSION => Ok(Found::Record(Box::new(record))),
             Ok(Record { version, .. }) if version > VERSION => {
@@ -195,12 +153,6 @@ impl Store {
     fn path(&self, id: &str, extension: &str) -> PathBuf {
         self.folder.join(format!("{id}.{extension}"))
     }
-}
-
-enum Taken {
-    Lock(Lock),
-    Held,
-    Unwritable(String),
 }
 
 /// A record in hand: locked, freshly read, and the only thing that can save.
@@ -229,51 +181,39 @@ impl Guard<'_> {
         }
         let length = serde_json::to_vec(&self.record).map_or(0, |bytes| bytes.len()) + HEADROOM;
         let path = self.temporary();
-        let reserved = create(&path).and_then(|mut file| {
+        let reserved = private::create(&path).and_then(|mut file| {
             file.write_all(&vec![b' '; length])?;
             file.sync_data()?;
             Ok(file)
         });
-        match reserved {
-            Ok(file) => {
-                self.reserved = Some(file);
-                Ok(())
-            }
-            Err(error) => {
-                let _ = fs::remove_file(&path);
-                Err(self.cannot_save(error))
-            }
-        }
+        let reserved = reserved.map_err(|error| {
+            let _ = fs::remove_file(&path);
+            private::cannot_save(&self.store.folder, error)
+        });
+        self.reserved = Some(reserved?);
+        Ok(())
     }
 
-    /// Writes the record so that after a crash at any moment there is the old one or the new one: new file, fsync,
-    /// rename, fsync of the folder. Nothing may be printed before it returns.
+    /// Writes the record; nothing may be printed before it returns.
     pub(crate) fn save(&mut self) -> Result<()> {
         if let Some(why) = &self.unwritable {
             return Err(Error::new(Kind::Broken, why.clone()));
         }
         let temporary = self.temporary();
         let saved = self.write(&temporary);
-        if saved.is_err() {
+        saved.map_err(|error| {
             let _ = fs::remove_file(&temporary);
-        }
-        saved.map_err(|error| self.cannot_save(error))
+            private::cannot_save(&self.store.folder, error)
+        })
     }
 
-    fn write(&mut self, temporary: &Path) -> io::Result<()> {
+    fn write(&mut self, temporary: &Path) -> std::io::Result<()> {
         let mut bytes = serde_json::to_vec(&self.record)?;
         bytes.push(b'\n');
-        let mut file = self.reserved.take().map_or_else(|| create(temporary), Ok)?;
-        file.rewind()?;
-        let written = file.write_all(&bytes);
-        let length = bytes.len() as u64;
-        zeroize::Zeroize::zeroize(&mut bytes);
-        written?;
-        file.set_len(length)?;
-        file.sync_all()?;
-        drop(file);
-        fs::rename(temporary, self.store.path(&self.id, "json"))?;
-        sync_folder(&self.store.folder)
+        let file = self.reserved.take().map_or_else(|| private::create(temporary), Ok)?;
+        let written = private::replace(&self.store.path(&self.id, "json"), temporary, file, &bytes);
+        bytes.zeroize();
+        written
     }
 
     /// Removes the record from the disk. What is not there is removed already.
@@ -282,7 +222,7 @@ impl Guard<'_> {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 Err(Error::broken(format!("cannot remove {}", self.store.path(&self.id, "json").display()), error))
             }
-            _ => sync_folder(&self.store.folder).or(Ok(())),
+            _ => private::sync_folder(&self.store.folder).or(Ok(())),
         }
     }
 
@@ -292,11 +232,6 @@ impl Guard<'_> {
         let own = std::process::id();
         self.store.path(&self.id, &if self.lock.is_exclusive() { "tmp".to_owned() } else { format!("{own}.tmp") })
     }
-
-    fn cannot_save(&self, error: io::Error) -> Error {
-        Error::broken("cannot save", anyhow::Error::new(error).context(format!("in {}", self.store.folder.display())))
-            .hint("make room or make the folder writable, or point KEYFOB_STATE_DIR elsewhere")
-    }
 }
 
 impl Drop for Guard<'_> {
@@ -305,123 +240,6 @@ impl Drop for Guard<'_> {
             let _ = fs::remove_file(self.temporary());
         }
     }
-}
-
-fn create(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600).custom_flags(NO_FOLLOW);
-    }
-    match options.open(path) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            // Left by a crash, or planted: either way not to be written into.
-            fs::remove_file(path)?;
-            options.open(path)
-        }
-        result => result,
-    }
-}
-
-fn make_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-/// A rename is on the disk once its folder is.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
-}
-
-fn is_unwritable(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::PermissionDenied
-            | ErrorKind::ReadOnlyFilesystem
-            | ErrorKind::StorageFull
-            | ErrorKind::QuotaExceeded
-            | ErrorKind::NotADirectory
-            | ErrorKind::AlreadyExists
-    )
-}
-
-#[cfg(unix)]
-fn is_link(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
-}
-
-#[cfg(not(unix))]
-fn is_link(_error: &io::Error) -> bool {
-    false
-}
-
-fn link_error(path: &Path) -> Error {
-    Error::new(Kind::Broken, format!("{} is a symbolic link, and keyfob follows none there", path.display()))
-        .hint(format!("run: rm {}", path.display()))
-}
-
-/// Checks an open record: a plain file of ours that nobody else can read. Returns its size.
-#[cfg(unix)]
-fn refuse_open_file(file: &File, path: &Path) -> Result<u64> {
-    use std::os::unix::fs::MetadataExt;
-    let meta = file
-        .metadata()
-        .with_context(|| format!("cannot look at {}", path.display()))
-        .map_err(|error| Error::broken("the store is out of reach", error))?;
-    let refuse = |what: &str, mend: &str| {
-        Err(Error::new(Kind::Broken, format!("{} {what}", path.display())).hint(format!("{mend} {}", path.display())))
-    };
-    if !meta.is_file() {
-        return refuse("is no plain file", "remove");
-    }
-    if meta.uid() != rustix::process::geteuid().as_raw() {
-        return refuse("belongs to somebody else", "remove it, or run: chown \"$(id -u)\"");
-    }
-    if meta.mode() & 0o077 != 0 {
-        return refuse("can be read by others", "run: chmod 600");
-    }
-    Ok(meta.len())
-}
-
-#[cfg(not(unix))]
-fn refuse_open_file(file: &File, path: &Path) -> Result<u64> {
-    // The folder is below the person's own profile, whose access list Windows keeps.
-    let meta = file
-        .metadata()
-        .with_context(|| format!("cannot look at {}", path.display()))
-        .map_err(|error| Error::broken("the store is out of reach", error))?;
-    Ok(meta.len())
-}
-
-#[cfg(unix)]
-fn refuse_open_folder(folder: &Path) -> Result<()> {
-    use std::os::unix::fs::MetadataExt;
-    let meta = fs::symlink_metadata(folder)
-        .map_err(|error| Error::broken(format!("cannot look at {}", folder.display()), error))?;
-    if meta.is_symlink() {
-        return Err(link_error(folder));
-    }
-    let refuse = |what: &str, mend: &str| {
-        let error = Error::new(Kind::Broken, format!("the folder {} {what}", folder.display()));
-        Err(error.hint(format!("run: {mend} {}", folder.display())))
-    };
-    if meta.uid() != rustix::process::geteuid().as_raw() {
-        return refuse("belongs to somebody else", "chown \"$(id -u)\"");
-    }
-    if meta.mode() & 0o077 != 0 {
-        return refuse("is open to others", "chmod 700");
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn refuse_open_folder(_folder: &Path) -> Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]

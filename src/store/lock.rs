@@ -3,10 +3,9 @@
 //!
 //! A lock is on a file of its own, beside the record and never on it: Windows would not let the record be replaced.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
-use std::path::Path;
 use std::time::Duration;
 
 /// A lock that is held until it is dropped; or, where there are no locks to be had, its place.
@@ -32,11 +31,10 @@ impl Lock {
         self.0.is_some()
     }
 
-    /// Tries once to lock the file at `path`, which is made where it is missing. The caller waits, and bounds its wait:
-    /// on some network file systems even an attempt that should not block does.
+    /// Tries once to lock an open file. The caller waits, and bounds its wait: on some network file systems even an
+    /// attempt that should not block does.
     #[expect(clippy::disallowed_methods, reason = "the room for it")]
-    pub(crate) fn attempt(path: &Path) -> io::Result<Attempt> {
-        let file = open(path)?;
+    pub(crate) fn attempt(file: File) -> io::Result<Attempt> {
         match fs2::FileExt::try_lock_exclusive(&file) {
             Ok(()) => Ok(Attempt::Taken(Self(Some(file)))),
             Err(error) if is_contended(&error) => Ok(Attempt::Held),
@@ -72,17 +70,6 @@ fn is_unsupported(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::Unsupported
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600).custom_flags(super::file::NO_FOLLOW);
-    }
-    options.open(path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,10 +78,12 @@ mod tests {
     fn one_holder_at_a_time_and_none_after_it_is_gone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.lock");
-        let Attempt::Taken(lock) = Lock::attempt(&path).unwrap() else { panic!("nobody holds it") };
-        assert!(matches!(Lock::attempt(&path).unwrap(), Attempt::Held));
+        File::create(&path).unwrap();
+        let attempt = || Lock::attempt(File::open(&path).unwrap()).unwrap();
+        let Attempt::Taken(lock) = attempt() else { panic!("nobody holds it") };
+        assert!(matches!(attempt(), Attempt::Held));
         drop(lock);
-        assert!(matches!(Lock::attempt(&path).unwrap(), Attempt::Taken(_)));
+        assert!(matches!(attempt(), Attempt::Taken(_)));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod file;
 mod lock;
+mod private;
 pub(crate) mod record;
 
 pub(crate) use file::{Guard, LOCK_PATIENCE, Store, held_too_long};

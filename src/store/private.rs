@@ -1,0 +1,197 @@
+//! Files that are a person's own: 0600 in a 0700 folder, opened without following links and checked after opening, so that
+//! nobody can swap what was checked for something else; replaced whole, by rename.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::path::Path;
+
+use super::lock::{Attempt, Lock};
+use crate::error::{Error, Kind, Result};
+
+/// No file of ours is larger; something that is, is none.
+const SIZE_LIMIT: u64 = 1 << 20;
+
+/// `O_NOFOLLOW | O_CLOEXEC`, as std wants them.
+#[cfg(unix)]
+#[expect(clippy::cast_possible_wrap, reason = "a set of bits")]
+const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.union(rustix::fs::OFlags::CLOEXEC).bits() as i32;
+
+/// What came of taking a lock.
+#[derive(Debug)]
+pub(super) enum Taken {
+    Lock(Lock),
+    Held,
+    /// Nothing can be written here; why.
+    Unwritable(String),
+}
+
+/// Reads a file whole; `None` where there is none. Larger than a megabyte it comes as its first megabyte and a byte.
+pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+    let unreadable = |error| Error::broken(format!("cannot read {}", path.display()), error);
+    let file = match open(OpenOptions::new().read(true), path) {
+        Ok(file) => file,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) if is_link(&error) => return Err(link_error(path)),
+        Err(error) => return Err(unreadable(error)),
+    };
+    let size = refuse_open_file(&file, path)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(size.min(SIZE_LIMIT)).unwrap_or(0) + 1);
+    file.take(SIZE_LIMIT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(Some(bytes))
+}
+
+/// Whether bytes that [`read`] returned are all of a file.
+pub(super) fn is_whole(bytes: &[u8]) -> bool {
+    bytes.len() as u64 <= SIZE_LIMIT
+}
+
+/// Tries once to take the lock at `path`, whose folder is made where it is missing.
+pub(super) fn take(path: &Path) -> Result<Taken> {
+    let folder = path.parent().unwrap_or(path);
+    let lock_file = || open(OpenOptions::new().read(true).write(true).create(true).truncate(false), path);
+    let file = match lock_file() {
+        Err(error) if error.kind() == ErrorKind::NotFound => make_folder(folder).and_then(|()| lock_file()),
+        file => file,
+    };
+    if file.is_ok() {
+        refuse_open_folder(folder)?;
+    }
+    match file.and_then(Lock::attempt) {
+        Ok(Attempt::Taken(lock)) => Ok(Taken::Lock(lock)),
+        Ok(Attempt::Held) => Ok(Taken::Held),
+        Err(error) if is_link(&error) => Err(link_error(path)),
+        Err(error) if is_unwritable(&error) => {
+            Ok(Taken::Unwritable(format!("cannot write in {}: {error}", folder.display())))
+        }
+        Err(error) => Err(Error::broken(format!("cannot lock {}", path.display()), error)),
+    }
+}
+
+/// A new file at `path`. What a crash left there, or somebody planted, is removed and not written into.
+pub(super) fn create(path: &Path) -> io::Result<File> {
+    let new = || open(OpenOptions::new().write(true).create_new(true), path);
+    match new() {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            fs::remove_file(path)?;
+            new()
+        }
+        result => result,
+    }
+}
+
+/// Puts `bytes` in the place of the file at `path` so that after a crash at any moment there is the old one or the new
+/// one: `file`, which is new at `temporary`, fsync, rename, fsync of the folder.
+pub(super) fn replace(path: &Path, temporary: &Path, mut file: File, bytes: &[u8]) -> io::Result<()> {
+    file.rewind()?;
+    file.write_all(bytes)?;
+    file.set_len(bytes.len() as u64)?;
+    file.sync_all()?;
+    drop(file);
+    fs::rename(temporary, path)?;
+    sync_folder(path.parent().unwrap_or(path))
+}
+
+/// A rename or a removal is on the disk once its folder is.
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+/// Said when something cannot be saved.
+pub(super) fn cannot_save(folder: &Path, error: io::Error) -> Error {
+    Error::broken("cannot save", anyhow::Error::new(error).context(format!("in {}", folder.display())))
+        .hint("make room or make the folder writable, or point KEYFOB_STATE_DIR elsewhere")
+}
+
+fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600).custom_flags(NO_FOLLOW);
+    }
+    options.open(path)
+}
+
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+fn is_unwritable(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::PermissionDenied
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::StorageFull
+            | ErrorKind::QuotaExceeded
+            | ErrorKind::NotADirectory
+            | ErrorKind::AlreadyExists
+    )
+}
+
+#[cfg(unix)]
+fn is_link(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+}
+
+#[cfg(not(unix))]
+fn is_link(_error: &io::Error) -> bool {
+    false
+}
+
+fn link_error(path: &Path) -> Error {
+    Error::new(Kind::Broken, format!("{} is a symbolic link, and keyfob follows none there", path.display()))
+        .hint(format!("run: rm {}", path.display()))
+}
+
+/// Checks an open file: a plain one of ours that nobody else can read. Returns its size.
+fn refuse_open_file(file: &File, path: &Path) -> Result<u64> {
+    let meta = file.metadata().map_err(|error| Error::broken(format!("cannot look at {}", path.display()), error))?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let refuse = |what: &str, mend: &str| {
+            let what = format!("{} {what}", path.display());
+            Err(Error::new(Kind::Broken, what).hint(format!("{mend} {}", path.display())))
+        };
+        if !meta.is_file() {
+            return refuse("is no plain file", "remove");
+        }
+        if meta.uid() != rustix::process::geteuid().as_raw() {
+            return refuse("belongs to somebody else", "remove it, or run: chown \"$(id -u)\"");
+        }
+        if meta.mode() & 0o077 != 0 {
+            return refuse("can be read by others", "run: chmod 600");
+        }
+    }
+    // On Windows the folder is below the person's own profile, whose access list the system keeps.
+    Ok(meta.len())
+}
+
+#[cfg(unix)]
+fn refuse_open_folder(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let meta = fs::symlink_metadata(folder)
+        .map_err(|error| Error::broken(format!("cannot look at {}", folder.display()), error))?;
+    if meta.is_symlink() {
+        return Err(link_error(folder));
+    }
+    let refuse = |what: &str, mend: &str| {
+        let error = Error::new(Kind::Broken, format!("the folder {} {what}", folder.display()));
+        Err(error.hint(format!("run: {mend} {}", folder.display())))
+    };
+    if meta.uid() != rustix::process::geteuid().as_raw() {
+        return refuse("belongs to somebody else", "chown \"$(id -u)\"");
+    }
+    if meta.mode() & 0o077 != 0 {
+        return refuse("is open to others", "chmod 700");
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn refuse_open_folder(_folder: &Path) -> Result<()> {
+    Ok(())
+}
