@@ -10,6 +10,8 @@ use crate::store::{Failure, Record, Token};
 
 /// A token is renewed this long before its end, or a fifth of its life before where that is less.
 const MARGIN: i64 = 60;
+/// How long after a refused token was replaced its successor is not replaced as well.
+const REPLACEMENT_PAUSE: i64 = 60;
 /// How long callers without a terminal are told of the last failure before the provider is asked again.
 const MEMORY: i64 = 30;
 
@@ -21,6 +23,8 @@ pub(crate) struct Request {
     pub(crate) kind: TokenKind,
     /// The fingerprint of a token that the resource server refused: any other will do.
     pub(crate) refused: Option<String>,
+    /// What that server said about it, fit to be shown.
+    pub(crate) challenge: Option<String>,
     /// Sign in anew, whatever there is (`keyfob login`).
     pub(crate) login: bool,
     /// Nobody sees a terminal: repeat the last failure for a while rather than fail anew.
@@ -48,6 +52,8 @@ pub(crate) enum Next<'r> {
     Fail(&'r Failure),
     /// The provider asked for patience until then, and nothing that lives is left.
     Patience(Timestamp),
+    /// The resource server refuses even this token, which has just taken the place of another it refused.
+    RefusedAgain(&'r Token),
 }
 
 /// Decides what is done next.
@@ -68,6 +74,9 @@ pub(crate) fn next<'r>(record: &'r Record, request: &Request, now: Timestamp) ->
     }
     if let Some(failure) = remembered {
         return Next::Fail(failure);
+    }
+    if let Some(token) = record.tokens.get(&request.slot).filter(|token| is_refused_again(token, request, now)) {
+        return Next::RefusedAgain(token);
     }
     if let Some(refresh_token) = &record.refresh_token {
         return patience.map_or(Next::Refresh(refresh_token), Next::Patience);
@@ -108,10 +117,23 @@ pub(crate) fn living<'r>(record: &'r Record, request: &Request, now: Timestamp) 
 }
 
 fn wanted<'r>(record: &'r Record, request: &Request) -> Option<&'r Token> {
-    record.tokens.get(&request.slot).filter(|token| {
+    let token = record.tokens.get(&request.slot)?;
+    (token.secret(request.kind).is_some() && !is_refused(token, request)).then_some(token)
+}
+
+/// Whether the resource server has refused it, by this request's word or an earlier one's.
+pub(crate) fn is_refused(token: &Token, request: &Request) -> bool {
+    let named = || {
         let secret = token.secret(request.kind);
-        secret.is_some_and(|secret| request.refused.as_ref().is_none_or(|refused| secret.fingerprint() != *refused))
-    })
+        request.refused.as_ref().is_some_and(|refused| secret.is_some_and(|secret| secret.fingerprint() == *refused))
+    };
+    token.refused || named()
+}
+
+/// A server that refuses a token and its successor refuses them all: one refresh a minute is tried, so that a helper that
+/// is asked a thousand times asks the provider once.
+fn is_refused_again(token: &Token, request: &Request, now: Timestamp) -> bool {
+    is_refused(token, request) && token.is_vain(now)
 }
 
 fn is_remembered(failure: &Failure, request: &Request, now: Timestamp) -> bool {
@@ -123,6 +145,11 @@ fn is_remembered(failure: &Failure, request: &Request, now: Timestamp) -> bool {
 }
 
 impl Token {
+    /// Whether replacing it is vain for now: it took the place of a refused one a moment ago.
+    pub(crate) fn is_vain(&self, now: Timestamp) -> bool {
+        self.after_refusal && (0..REPLACEMENT_PAUSE).contains(&(now - self.received_at))
+    }
+
     /// The token of that kind, where the answer had one.
     pub(crate) fn secret(&self, kind: TokenKind) -> Option<&Secret> {
         match kind {
@@ -166,6 +193,8 @@ mod tests {
             received_at,
             expires_at: received_at + life,
             id_expires_at: None,
+            refused: false,
+            after_refusal: false,
             unknown: Map::new(),
         }
     }
@@ -199,6 +228,7 @@ mod tests {
             Next::Login => "login".to_owned(),
             Next::Fail(failure) => format!("fail: {}", failure.text),
             Next::Patience(until) => format!("patience {}", until - NOW),
+            Next::RefusedAgain(token) => format!("refused again {}", token.access_token.expose()),
         }
     }
 
@@ -211,6 +241,10 @@ mod tests {
         };
         let holds = |record: &mut Record, received_at, life| {
             record.tokens.insert(String::new(), token("at", received_at, life));
+        };
+        let mark = |record: &mut Record, refused, after_refusal| {
+            let token = record.tokens.get_mut("").unwrap();
+            (token.refused, token.after_refusal) = (refused, after_refusal);
         };
         let rt = |record: &mut Record| record.refresh_token = Some(Secret::new("rt"));
         let plain = Request::default();
@@ -238,6 +272,11 @@ mod tests {
             ("an ID token the answer never had", with(&|r| { holds(r, NOW, 300); rt(r); }), &id, "refresh rt"),
             ("a refused token", with(&|r| { holds(r, NOW, 300); rt(r); }), &refused, "refresh rt"),
             ("refused, but there is a newer one", with(&|r| { r.tokens.insert(String::new(), token("at2", NOW, 300)); }), &refused, "serve at2"),
+            ("a token marked as refused", with(&|r| { holds(r, NOW, 300); rt(r); mark(r, true, false); }), &plain, "refresh rt"),
+            ("refused, and it took the place of another", with(&|r| { holds(r, NOW - 59, 300); rt(r); mark(r, false, true); }), &refused, "refused again at"),
+            ("marked so, and it took the place of another", with(&|r| { holds(r, NOW - 59, 300); rt(r); mark(r, true, true); }), &plain, "refused again at"),
+            ("the same, a minute later", with(&|r| { holds(r, NOW - 60, 300); rt(r); mark(r, false, true); }), &refused, "refresh rt"),
+            ("it took the place of another and is well", with(&|r| { holds(r, NOW, 300); mark(r, false, true); }), &plain, "serve at"),
             ("a pending login", with(&|r| r.pending = Some(pending(NOW + 1))), &plain, "poll"),
             ("a pending login beside a session that can refresh", with(&|r| { r.pending = Some(pending(NOW + 1)); rt(r); }), &plain, "refresh rt"),
             ("a pending login that is over", with(&|r| r.pending = Some(pending(NOW))), &plain, "login"),

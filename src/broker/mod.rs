@@ -3,7 +3,7 @@
 mod refresh;
 mod sign_in;
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::{Destination, Profile};
 use crate::error::{Error, Kind, Result};
 use crate::human::Human;
@@ -24,6 +24,8 @@ pub(crate) struct Broker<'a> {
     pub(crate) human: &'a dyn Human,
     /// What asks and for where, for the prompt: `git needs to sign in to git.acme.dev`.
     pub(crate) what: &'a str,
+    /// Where the token goes, for a sentence.
+    pub(crate) place: &'a str,
 }
 
 /// What waiting for a lock came to.
@@ -48,10 +50,12 @@ impl Broker<'_> {
                 Waited::Locked(guard) => guard,
                 Waited::Served(token) => return Ok(*token),
             };
+            self.mark_refused(&mut guard, &request);
             match session::next(&guard.record, &request, self.clock.now()) {
                 Next::Serve(token) => return Ok(token.clone()),
                 Next::Fail(failure) => return Err(failure.error()),
                 Next::Patience(until) => return Err(self.asked_for_patience(until)),
+                Next::RefusedAgain(token) => return Err(self.refused_again(token, request.challenge.as_deref())),
                 Next::Refresh(refresh_token) => {
                     let refresh_token = refresh_token.clone();
                     if let Some(token) = self.refresh(&mut guard, &mut request, &refresh_token)? {
@@ -102,11 +106,48 @@ impl Broker<'_> {
         guard
     }
 
-    /// Forgets the access tokens that `refused` picks by slot; the refresh token stays.
-    pub(crate) fn forget_token(&self, refused: impl Fn(&str, &Token) -> bool) -> Result<()> {
+    /// Writes down that a token was refused, before anything is tried, so that nobody is handed it again.
+    fn mark_refused(&self, guard: &mut Guard<'_>, request: &Request) {
+        let refused = |token: &Token| session::is_refused(token, request) && !token.is_vain(self.clock.now());
+        if let Some(token) = guard.record.tokens.get_mut(&request.slot).filter(|token| !token.refused && refused(token))
+        {
+            token.refused = true;
+            let _ = guard.save();
+        }
+    }
+
+    /// A client reports that `refused` was refused, or that whatever it was given for the slot is. That access token is
+    /// handed out no more; the refresh token stays. A token that has just replaced another is kept: a new one would fare
+    /// no better, and the error says so.
+    pub(crate) fn refuse(&self, slot: &str, refused: impl Fn(&Token) -> bool, challenge: Option<&str>) -> Result<()> {
+        let picks = |record: &Record| record.tokens.get(slot).is_some_and(|token| !token.refused && refused(token));
+        if !picks(&self.peek()?) {
+            return Ok(());
+        }
         let mut guard = self.lock_for_good()?;
-        guard.record.tokens.retain(|slot, token| !refused(slot, token));
-        guard.save()
+        if !picks(&guard.record) {
+            return Ok(());
+        }
+        match guard.record.tokens.get_mut(slot) {
+            Some(token) if token.is_vain(self.clock.now()) => Err(self.refused_again(token, challenge)),
+            Some(token) => {
+                token.refused = true;
+                guard.save()
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn refused_again(&self, token: &Token, challenge: Option<&str>) -> Error {
+        let age = clock::span(self.clock.now() - token.received_at);
+        let words = challenge.map(|words| format!(" ({words})")).unwrap_or_default();
+        let what = format!("{} refuses a token that was renewed {age} ago{words}", self.place);
+        let login = self.profile.login_command();
+        Error::new(Kind::Refused, what).hint(if challenge.is_some_and(|words| words.contains("insufficient_scope")) {
+            format!("it wants more than the token allows: extend scopes in the profile, then run: {login}")
+        } else {
+            format!("see which issuer, audience and organization it expects; to sign in as somebody else, run: {login}")
+        })
     }
 
     /// The token, if somebody else has put it into the record by now.
@@ -133,7 +174,7 @@ impl Broker<'_> {
     }
 
     fn asked_for_patience(&self, until: i64) -> Error {
-        let wait = crate::clock::span(until - self.clock.now());
+        let wait = clock::span(until - self.clock.now());
         Error::new(Kind::Transient, format!("{} asks to be left alone for {wait}", self.provider()))
             .hint("the session is kept; try again then")
     }

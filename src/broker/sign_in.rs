@@ -119,7 +119,7 @@ impl Broker<'_> {
                 Next::Fail(failure) => return Err(failure.error()),
                 Next::Poll(pending) => Some(pending),
                 // The holder is between two states; its next one is a moment away.
-                Next::Refresh(_) | Next::Login | Next::Patience(_) => None,
+                Next::Refresh(_) | Next::Login | Next::Patience(_) | Next::RefusedAgain(_) => None,
             };
             if let Presence::Away(why) = presence {
                 return Err(self.human_needed(request, why, pending));
@@ -147,7 +147,7 @@ impl Broker<'_> {
         let due = match session::next(&guard.record, request, now) {
             Next::Serve(token) => return Ok(Turn::Served(Box::new(token.clone()))),
             Next::Fail(failure) => return Err(failure.error()),
-            Next::Refresh(_) | Next::Patience(_) => return Ok(Turn::LookAgain),
+            Next::Refresh(_) | Next::Patience(_) | Next::RefusedAgain(_) => return Ok(Turn::LookAgain),
             Next::Login => return Ok(Turn::Start),
             Next::Poll(pending) if pending.wait(now) > 0 => return Ok(Turn::Sleep(pending.clone())),
             Next::Poll(pending) => pending.clone().polled(now),

@@ -1,24 +1,33 @@
 //! `keyfob git`: git's credential helper. Its exit code is always 0, because git ignores it and uses what was printed.
+//!
+//! A host with a profile is answered from its session; any other from the plain store, if that is on; else silence.
 
 use std::io::{self, Read};
 use std::process::ExitCode;
 
 use super::{Errand, inline, print, report};
 use crate::cli::Git;
+use crate::clock::SystemClock;
 use crate::config::{Config, Destination, Profile, matching};
 use crate::error::{Error, Kind, Result};
 use crate::human::presence::Client;
 use crate::protocol::Credential;
 use crate::protocol::git::{self, Attributes};
-use crate::secret::Secret;
-use crate::store::{Store, Token, record};
+use crate::secret::{Secret, SecretBytes};
+use crate::session::Request;
+use crate::store::Token;
+use crate::store::passwords::{Entry, Passwords, Pattern};
+
+/// The plain store's name for git.
+const SERVICE: &str = "git";
 
 /// Answers one operation. What it does not know it ignores, as the protocol demands.
 pub(super) fn run(command: &Git) -> ExitCode {
     match command.operation.as_str() {
         "get" => get(command),
-        // git hands over what we gave it: for a host with a profile there is nothing to keep.
+        "store" => store(command),
         "erase" => erase(command),
+        "capability" => print(git::CAPABILITIES),
         _ => Ok(()),
     }
     .unwrap_or_else(|error| report(&error));
@@ -27,29 +36,24 @@ pub(super) fn run(command: &Git) -> ExitCode {
 
 fn get(command: &Git) -> Result<()> {
     match answer(command) {
-        Ok(Some(answer)) => print(&answer),
-        Ok(None) => Ok(()),
+        Ok(answer) => print(&answer),
         // Another helper or a prompt for a password would only hide what is wrong.
         Err(error) => print(git::QUIT).and(Err(error)),
     }
 }
 
-fn answer(command: &Git) -> Result<Option<Vec<u8>>> {
+fn answer(command: &Git) -> Result<Vec<u8>> {
     let asked = read()?;
-    let Some(location) = asked.location() else { return Ok(None) };
+    let Some(place) = place(&asked) else { return Ok(Vec::new()) };
     let config = profiles(command)?;
-    let Some((profile, destination)) = matching::choose(config.profiles.iter(), &location, asked.username())? else {
-        return Ok(None);
-    };
-    let what = format!("git needs to sign in to {}", location.authority());
-    let errand = Errand { profile, destination, client: Client::Git, what };
-    let token = errand.obtain(errand.request())?;
-    let credential = credential(profile, destination, &token, &asked);
-    let answer = git::encode(&credential, destination.auth).map_err(|why| {
-        Error::new(Kind::Refused, format!("the credential for {location} does not fit git's protocol: {why}"))
+    let Some(errand) = errand(&config, &asked)? else { return kept(&config, &place, &asked) };
+    let request = Request { refused: asked.refused(), challenge: asked.challenge(), ..errand.request() };
+    let token = errand.obtain(request)?;
+    let credential = credential(errand.profile, errand.destination, &token, &asked);
+    git::encode(&credential, errand.destination.auth, &asked).map_err(|why| {
+        Error::new(Kind::Refused, format!("the credential for {} does not fit git's protocol: {why}", errand.place))
             .hint("check username in the profile")
-    })?;
-    Ok(Some(answer))
+    })
 }
 
 fn credential(profile: &Profile, destination: &Destination, token: &Token, asked: &Attributes) -> Credential {
@@ -62,28 +66,124 @@ fn credential(profile: &Profile, destination: &Destination, token: &Token, asked
     }
 }
 
-/// The server refused a token: that token dies, and nothing else. Without one named, every token for the place does; the
-/// session lives on either way.
+/// git hands over what worked, to every helper of the chain. For a host with a profile there is nothing to keep: what we
+/// gave is in the record already.
+fn store(command: &Git) -> Result<()> {
+    let asked = read()?;
+    let Some(place) = place(&asked) else { return Ok(()) };
+    let config = profiles(command)?;
+    let ephemeral = asked.ephemeral.as_deref().is_some_and(|value| value == b"1" || value == b"true");
+    if !keeps(&config) || ephemeral || config.answers(asked.location().as_ref()) {
+        return Ok(());
+    }
+    let entry = entry(&asked);
+    let is_whole = entry.username.is_some() && entry.password.is_some() || entry.credential.is_some();
+    if !is_whole {
+        return Ok(());
+    }
+    Passwords::open()?.change(SERVICE, &place, &SystemClock::new(), |entries| {
+        entries.retain(|old| (&old.path, &old.username) != (&entry.path, &entry.username));
+        entries.insert(0, entry);
+    })
+}
+
+/// A server refused what it was given: of a session only that access token dies; of the plain store what matches does.
 fn erase(command: &Git) -> Result<()> {
     let asked = read()?;
-    let Some(location) = asked.location() else { return Ok(()) };
+    let Some(place) = place(&asked) else { return Ok(()) };
+    let config = profiles(command)?;
     let refused = asked.password.as_ref().or(asked.credential.as_ref());
-    let store = Store::open()?;
-    for profile in &profiles(command)?.profiles {
-        // Not by user name: git names the one we gave it, which two profiles of a host may share.
-        if let Some((_, destination)) = matching::choose([profile].into_iter(), &location, None)? {
-            let slot = destination.slot.key();
-            let is_refused = |token: &Token| token.secret(destination.token) == refused;
-            let id = record::id(profile);
-            let peeked = store.peek(&id)?.unwrap_or_default();
-            let dies = |name: &str, token: &Token| name == slot && (refused.is_none() || is_refused(token));
-            if peeked.tokens.iter().any(|(name, token)| dies(name, token)) {
-                let errand = Errand { profile, destination, client: Client::Git, what: String::new() };
-                errand.with_broker(|broker| broker.forget_token(dies))?;
-            }
+    if let Some(location) = asked.location().filter(|location| config.answers(Some(location))) {
+        for profile in &config.profiles {
+            // Not by user name: git names the one we gave it, which two profiles of a host may share.
+            let Some((_, destination)) = matching::choose([profile].into_iter(), &location, None)? else { continue };
+            let errand = Errand::for_git(profile, destination, location.authority());
+            let is_refused = |token: &Token| {
+                let secret = token.secret(destination.token).map(|secret| secret.expose().as_bytes());
+                refused.is_none_or(|refused| secret == Some(refused.expose()))
+            };
+            let (slot, challenge) = (destination.slot.key(), asked.challenge());
+            errand.with_broker(|broker| broker.refuse(&slot, is_refused, challenge.as_deref()))?;
         }
+        return Ok(());
     }
-    Ok(())
+    if !keeps(&config) {
+        return Ok(());
+    }
+    let pattern = pattern(&asked, refused.map(SecretBytes::expose));
+    Passwords::open()?.change(SERVICE, &place, &SystemClock::new(), |entries| {
+        entries.retain(|entry| !pattern.picks(entry));
+    })
+}
+
+/// The profile and destination that answer, if any do.
+fn errand<'a>(config: &'a Config, asked: &Attributes) -> Result<Option<Errand<'a>>> {
+    let Some(location) = asked.location() else { return Ok(None) };
+    let chosen = matching::choose(config.profiles.iter(), &location, asked.username())?;
+    Ok(chosen.map(|(profile, destination)| Errand::for_git(profile, destination, location.authority())))
+}
+
+impl<'a> Errand<'a> {
+    fn for_git(profile: &'a Profile, destination: &'a Destination, place: String) -> Self {
+        let what = format!("git needs to sign in to {place}");
+        Self { profile, destination, client: Client::Git, what, place }
+    }
+}
+
+/// What the plain store has for a request, unless a profile owns the host: then it has nothing, whoever is asked for.
+fn kept(config: &Config, place: &[u8], asked: &Attributes) -> Result<Vec<u8>> {
+    if !keeps(config) || config.answers(asked.location().as_ref()) {
+        return Ok(Vec::new());
+    }
+    let pattern = pattern(asked, None);
+    let fits = |entry: &&Entry| pattern.picks(entry) && (entry.authtype.is_none() || asked.knows_authtype());
+    let entries = Passwords::open()?.entries(SERVICE, place)?;
+    let Some(entry) = entries.iter().find(fits) else { return Ok(Vec::new()) };
+    git::encode_kept(&attributes(entry), asked)
+        .map_err(|why| Error::new(Kind::Broken, format!("what is kept does not fit git's protocol: {why}")))
+}
+
+fn keeps(config: &Config) -> bool {
+    config.store.git.unwrap_or(false)
+}
+
+/// The plain store's name for a place; `None` where the request names none, and nothing may be said.
+fn place(asked: &Attributes) -> Option<Vec<u8>> {
+    let (protocol, host) = (asked.protocol.as_ref()?, asked.host.as_ref()?);
+    let named = !protocol.is_empty() && !host.is_empty();
+    named.then(|| [protocol.as_slice(), b"://", host].concat())
+}
+
+fn pattern<'a>(asked: &'a Attributes, secret: Option<&'a [u8]>) -> Pattern<'a> {
+    Pattern { path: asked.path.as_deref(), username: asked.username.as_deref(), secret }
+}
+
+fn entry(asked: &Attributes) -> Entry {
+    let bytes = |value: &Option<Vec<u8>>| value.as_deref().map(SecretBytes::new);
+    // With an authtype the credential is what counts, and git has no password beside it.
+    Entry {
+        path: bytes(&asked.path),
+        username: bytes(&asked.username),
+        password: asked.password.clone(),
+        password_expiry_utc: bytes(&asked.password_expiry_utc),
+        oauth_refresh_token: asked.oauth_refresh_token.clone(),
+        authtype: bytes(&asked.authtype).filter(|_| asked.credential.is_some()),
+        credential: asked.credential.clone().filter(|_| asked.authtype.is_some()),
+    }
+}
+
+fn attributes(entry: &Entry) -> Attributes {
+    let Entry { path: _, username, password, password_expiry_utc, oauth_refresh_token, authtype, credential } = entry;
+    let bytes = |value: &Option<SecretBytes>| value.as_ref().map(|value| value.expose().to_vec());
+    Attributes {
+        username: bytes(username),
+        password: password.clone(),
+        password_expiry_utc: bytes(password_expiry_utc),
+        oauth_refresh_token: oauth_refresh_token.clone(),
+        authtype: bytes(authtype),
+        credential: credential.clone(),
+        ..Attributes::default()
+    }
 }
 
 /// The profiles that may answer: the inline one, the one named, or all.

@@ -22,6 +22,7 @@ pub(super) fn run(command: &Login) -> Result<ExitCode> {
         destination: &chosen.destination,
         client: Client::Login,
         what: format!("keyfob signs you in to {place}"),
+        place,
     };
     if command.start {
         #[expect(

@@ -126,6 +126,8 @@ struct Errand<'a> {
     client: Client,
     /// For the prompt: `git needs to sign in to git.acme.dev`.
     what: String,
+    /// Where the token goes.
+    place: String,
 }
 
 impl Errand<'_> {
@@ -141,6 +143,7 @@ impl Errand<'_> {
             http: &Web::new(self.profile.ca_file.clone()),
             human: &Terminal::new(self.client),
             what: &self.what,
+            place: &self.place,
         })
     }
 

@@ -25,6 +25,7 @@ pub(super) fn run(command: &Token) -> Result<ExitCode> {
         destination: &chosen.destination,
         client: Client::Command,
         what: format!("keyfob token needs to sign in to {place}"),
+        place,
     };
     let token = errand.obtain(errand.request())?;
     let secret = token.secret(chosen.destination.token).map_or("", |secret| secret.expose());

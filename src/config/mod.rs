@@ -47,6 +47,13 @@ impl Config {
         Ok(config)
     }
 
+    /// Whether any profile names this place, whoever is asked for there.
+    pub(crate) fn answers(&self, location: Option<&Location>) -> bool {
+        let entries = self.profiles.iter().flat_map(|profile| &profile.hosts);
+        location
+            .is_some_and(|location| entries.map(|(entry, _)| entry).any(|entry| entry.closeness(location).is_some()))
+    }
+
     /// The profile of that name.
     pub(crate) fn named(&self, name: &str) -> Result<&Profile> {
         self.profiles.iter().find(|profile| profile.name.as_deref() == Some(name)).ok_or_else(|| {

@@ -9,12 +9,19 @@ use std::fmt;
 use super::Credential;
 use crate::config::location::Scheme;
 use crate::config::{Auth, Location};
-use crate::secret::Secret;
+use crate::human::escape::escape;
+use crate::secret::SecretBytes;
 
 /// git's own limit for a line, its LF included.
 const LINE_LIMIT: usize = 65_535;
 /// More than all the lines a git ever sends.
 pub(crate) const INPUT_LIMIT: usize = 1 << 20;
+/// Ours among the `state[]` values of a chain of helpers; what follows names a token.
+const STATE_PREFIX: &str = "keyfob:1:";
+
+/// The answer to the operation `capability`, which has a form of its own (git-credential(1), "CAPABILITY INPUT/OUTPUT
+/// FORMAT").
+pub(crate) const CAPABILITIES: &[u8] = b"version 0\ncapability authtype\ncapability state\n";
 
 /// What git asks about: the attributes it sent that keyfob knows. Others are ignored, as the protocol demands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,10 +33,17 @@ pub(crate) struct Attributes {
     /// Without a leading slash; absent for HTTP unless `credential.useHttpPath` is set.
     pub(crate) path: Option<Vec<u8>>,
     pub(crate) username: Option<Vec<u8>>,
-    pub(crate) password: Option<Secret>,
-    /// With `authtype`: what took the place of a password.
-    pub(crate) credential: Option<Secret>,
+    pub(crate) password: Option<SecretBytes>,
+    /// Unix seconds, as git wrote them.
+    pub(crate) password_expiry_utc: Option<Vec<u8>>,
+    /// Of another helper's session, to be kept beside its password.
+    pub(crate) oauth_refresh_token: Option<SecretBytes>,
+    /// The scheme of `credential`: `Bearer`.
     pub(crate) authtype: Option<Vec<u8>>,
+    /// With `authtype`, what takes the place of a password.
+    pub(crate) credential: Option<SecretBytes>,
+    /// Whether helpers should not keep it.
+    pub(crate) ephemeral: Option<Vec<u8>>,
     /// The server's `WWW-Authenticate` headers, in order.
     pub(crate) wwwauth: Vec<Vec<u8>>,
     /// What helpers asked to be told again, each with a prefix of its own.
@@ -44,7 +58,6 @@ pub(crate) enum Malformed {
     EmptyKey,
     NulOrCr,
     Twice,
-    NotText,
 }
 
 impl fmt::Display for Malformed {
@@ -55,7 +68,6 @@ impl fmt::Display for Malformed {
             Self::EmptyKey => "a line has no key",
             Self::NulOrCr => "a value holds a NUL or a carriage return",
             Self::Twice => "a key stands twice",
-            Self::NotText => "a secret is not text",
         })
     }
 }
@@ -89,21 +101,70 @@ pub(crate) fn decode(input: &[u8]) -> Result<Attributes, Malformed> {
 
 impl Attributes {
     fn take(&mut self, key: &[u8], value: &[u8]) -> Result<(), Malformed> {
-        let Self { capabilities, protocol, host, path, username, password, credential, authtype, wwwauth, state } =
-            self;
-        match key {
-            b"protocol" => once(protocol, value),
-            b"host" => once(host, value),
-            b"path" => once(path, value),
-            b"username" => once(username, value),
-            b"authtype" => once(authtype, value),
-            b"password" => once_secret(password, value),
-            b"credential" => once_secret(credential, value),
-            b"capability[]" => add(capabilities, value),
-            b"wwwauth[]" => add(wwwauth, value),
-            b"state[]" => add(state, value),
-            _ => Ok(()),
-        }
+        let Self {
+            capabilities,
+            protocol,
+            host,
+            path,
+            username,
+            password,
+            password_expiry_utc,
+            oauth_refresh_token,
+            authtype,
+            credential,
+            ephemeral,
+            wwwauth,
+            state,
+        } = self;
+        let slot = match key {
+            b"protocol" => protocol,
+            b"host" => host,
+            b"path" => path,
+            b"username" => username,
+            b"password_expiry_utc" => password_expiry_utc,
+            b"authtype" => authtype,
+            b"ephemeral" => ephemeral,
+            b"password" => return once(password, SecretBytes::new(value)),
+            b"oauth_refresh_token" => return once(oauth_refresh_token, SecretBytes::new(value)),
+            b"credential" => return once(credential, SecretBytes::new(value)),
+            b"capability[]" => return add(capabilities, value),
+            b"wwwauth[]" => return add(wwwauth, value),
+            b"state[]" => return add(state, value),
+            _ => return Ok(()),
+        };
+        once(slot, value.to_vec())
+    }
+
+    /// Whether git said that it understands `authtype`, `credential` and `ephemeral` (2.46).
+    pub(crate) fn knows_authtype(&self) -> bool {
+        self.capabilities.iter().any(|capability| capability == b"authtype")
+    }
+
+    /// Whether git said that it understands `state[]` and `continue` (2.46).
+    pub(crate) fn knows_state(&self) -> bool {
+        self.capabilities.iter().any(|capability| capability == b"state")
+    }
+
+    /// The fingerprint of the token we gave in the round before, which the server has refused since.
+    pub(crate) fn refused(&self) -> Option<String> {
+        let ours = |state: &Vec<u8>| Some(std::str::from_utf8(state).ok()?.strip_prefix(STATE_PREFIX)?.to_owned());
+        self.state.iter().find_map(ours)
+    }
+
+    /// What the server said of the token (RFC 6750 section 3): the error of its Bearer challenge, fit to be shown.
+    pub(crate) fn challenge(&self) -> Option<String> {
+        self.wwwauth.iter().find_map(|header| {
+            let header = String::from_utf8_lossy(header);
+            let parameters =
+                header.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("bearer ")).map(|_| &header[7..])?;
+            let value = |name: &str| {
+                let (_, rest) = parameters.split_once(&format!("{name}=\""))?;
+                rest.split_once('"').map(|(value, _)| escape(value))
+            };
+            let error = value("error")?;
+            let said = [value("error_description"), value("scope").map(|scope| format!("scope \"{scope}\""))];
+            Some(std::iter::once(error).chain(said.into_iter().flatten()).collect::<Vec<_>>().join(": "))
+        })
     }
 
     /// Where the request is for, if that is a place keyfob could know: https, or http on this machine. Proxies, client
@@ -125,13 +186,8 @@ impl Attributes {
     }
 }
 
-fn once(slot: &mut Option<Vec<u8>>, value: &[u8]) -> Result<(), Malformed> {
-    slot.replace(value.to_vec()).map_or(Ok(()), |_| Err(Malformed::Twice))
-}
-
-fn once_secret(slot: &mut Option<Secret>, value: &[u8]) -> Result<(), Malformed> {
-    let text = std::str::from_utf8(value).map_err(|_| Malformed::NotText)?;
-    slot.replace(Secret::new(text)).map_or(Ok(()), |_| Err(Malformed::Twice))
+fn once<T>(slot: &mut Option<T>, value: T) -> Result<(), Malformed> {
+    slot.replace(value).map_or(Ok(()), |_| Err(Malformed::Twice))
 }
 
 /// An empty value resets the list.
@@ -146,33 +202,101 @@ fn add(list: &mut Vec<Vec<u8>>, value: &[u8]) -> Result<(), Malformed> {
 }
 
 /// Writes the answer to `get`: whole, or an error and nothing. Never `url`, `host` or `protocol` (git would take them
-/// over), never a refresh token (git would hand it to every other helper).
-pub(crate) fn encode(credential: &Credential, _auth: Auth) -> Result<Vec<u8>, Malformed> {
+/// over), never a refresh token of our sessions (git would hand it to every other helper).
+///
+/// Where git can, it is told not to keep the token, and to come back once if the server refuses it: with our state it
+/// then asks again inside the same command. Not a second time: git would go round for ever.
+pub(crate) fn encode(credential: &Credential, auth: Auth, asked: &Attributes) -> Result<Vec<u8>, Malformed> {
     let Credential { username, secret, expires_at } = credential;
-    let mut answer = Vec::new();
-    line(&mut answer, "username", username)?;
-    line(&mut answer, "password", secret.expose())?;
-    if let Some(at) = expires_at {
-        line(&mut answer, "password_expiry_utc", &at.to_string())?;
+    let mut answer = Answer::default();
+    let (authtype, state) = (asked.knows_authtype(), asked.knows_state());
+    answer.capabilities(authtype, state)?;
+    if authtype && auth == Auth::Bearer {
+        answer.line("authtype", b"Bearer")?;
+        answer.line("credential", secret.expose().as_bytes())?;
+    } else {
+        answer.line("username", username.as_bytes())?;
+        answer.line("password", secret.expose().as_bytes())?;
     }
-    Ok(answer)
+    if let Some(at) = expires_at {
+        answer.line("password_expiry_utc", at.to_string().as_bytes())?;
+    }
+    if authtype {
+        answer.line("ephemeral", b"1")?;
+    }
+    if state && asked.refused().is_none() {
+        answer.line("state[]", format!("{STATE_PREFIX}{}", secret.fingerprint()).as_bytes())?;
+        answer.line("continue", b"1")?;
+    }
+    Ok(answer.0)
+}
+
+/// Writes back what another helper or a person had us keep, as it was; an `authtype` only to who understands it.
+pub(crate) fn encode_kept(kept: &Attributes, asked: &Attributes) -> Result<Vec<u8>, Malformed> {
+    // Every field is named, so that a new one is decided on here.
+    let Attributes {
+        capabilities: _,
+        protocol: _,
+        host: _,
+        path: _,
+        username,
+        password,
+        password_expiry_utc,
+        oauth_refresh_token,
+        authtype,
+        credential,
+        ephemeral: _,
+        wwwauth: _,
+        state: _,
+    } = kept;
+    let mut answer = Answer::default();
+    answer.capabilities(authtype.is_some() && asked.knows_authtype(), false)?;
+    let fields = [
+        ("authtype", authtype.as_deref()),
+        ("credential", credential.as_ref().map(SecretBytes::expose)),
+        ("username", username.as_deref()),
+        ("password", password.as_ref().map(SecretBytes::expose)),
+        ("password_expiry_utc", password_expiry_utc.as_deref()),
+        ("oauth_refresh_token", oauth_refresh_token.as_ref().map(SecretBytes::expose)),
+    ];
+    for (key, value) in fields {
+        if let Some(value) = value {
+            answer.line(key, value)?;
+        }
+    }
+    Ok(answer.0)
 }
 
 /// The answer that stops git: no other helper, no prompt.
 pub(crate) const QUIT: &[u8] = b"quit=1\n";
 
-fn line(answer: &mut Vec<u8>, key: &str, value: &str) -> Result<(), Malformed> {
-    if value.bytes().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
-        return Err(Malformed::NulOrCr);
+#[derive(Default)]
+struct Answer(Vec<u8>);
+
+impl Answer {
+    /// What we announce; it has to come first.
+    fn capabilities(&mut self, authtype: bool, state: bool) -> Result<(), Malformed> {
+        for (capability, announced) in [(b"authtype".as_slice(), authtype), (b"state", state)] {
+            if announced {
+                self.line("capability[]", capability)?;
+            }
+        }
+        Ok(())
     }
-    if key.len() + value.len() + 2 > LINE_LIMIT {
-        return Err(Malformed::TooLong);
+
+    fn line(&mut self, key: &str, value: &[u8]) -> Result<(), Malformed> {
+        if value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
+            return Err(Malformed::NulOrCr);
+        }
+        if key.len() + value.len() + 2 > LINE_LIMIT {
+            return Err(Malformed::TooLong);
+        }
+        self.0.extend_from_slice(key.as_bytes());
+        self.0.push(b'=');
+        self.0.extend_from_slice(value);
+        self.0.push(b'\n');
+        Ok(())
     }
-    answer.extend_from_slice(key.as_bytes());
-    answer.push(b'=');
-    answer.extend_from_slice(value.as_bytes());
-    answer.push(b'\n');
-    Ok(())
 }
 
 #[cfg(test)]
@@ -180,6 +304,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::secret::Secret;
 
     fn bytes(text: &str) -> Vec<u8> {
         text.as_bytes().to_vec()
@@ -228,7 +353,6 @@ mod tests {
             (b"host=a\0b\n", Malformed::NulOrCr),
             (b"host=a\nhost=b\n", Malformed::Twice),
             (b"host=a\nhost=a\n", Malformed::Twice),
-            (b"password=\xff\n", Malformed::NotText),
             (&long, Malformed::TooLong),
             (&endless, Malformed::TooLong),
         ] {
@@ -255,26 +379,85 @@ mod tests {
         }
     }
 
+    fn credential(username: &str, secret: &str, expires_at: Option<i64>) -> Credential {
+        Credential { username: username.into(), secret: Secret::new(secret), expires_at }
+    }
+
     #[test]
     fn an_answer_is_whole_or_nothing() {
-        let good = Credential { username: "oauth2".into(), secret: Secret::new("at"), expires_at: Some(7) };
-        assert_eq!(encode(&good, Auth::Basic).unwrap(), b"username=oauth2\npassword=at\npassword_expiry_utc=7\n");
+        let asked = Attributes::default();
+        let basic = encode(&credential("oauth2", "at", Some(7)), Auth::Basic, &asked).unwrap();
+        assert_eq!(basic, b"username=oauth2\npassword=at\npassword_expiry_utc=7\n");
         for (username, secret) in [("a\nhost=evil", "b"), ("a", "b\nurl=x"), ("a\r", "b"), ("a", "b\0")] {
-            let bad = Credential { username: username.into(), secret: Secret::new(secret), expires_at: None };
-            assert_eq!(encode(&bad, Auth::Basic), Err(Malformed::NulOrCr));
+            assert_eq!(encode(&credential(username, secret, None), Auth::Basic, &asked), Err(Malformed::NulOrCr));
         }
-        let long = Credential { username: "a".repeat(LINE_LIMIT), secret: Secret::new("b"), expires_at: None };
-        assert_eq!(encode(&long, Auth::Basic), Err(Malformed::TooLong));
+        let long = credential(&"a".repeat(LINE_LIMIT), "b", None);
+        assert_eq!(encode(&long, Auth::Basic, &asked), Err(Malformed::TooLong));
+    }
+
+    #[test]
+    fn only_what_was_announced_is_used() {
+        let at = credential("oauth2", "at", Some(7));
+        let answer = |asked: &str, auth| {
+            String::from_utf8(encode(&at, auth, &decode(asked.as_bytes()).unwrap()).unwrap()).unwrap()
+        };
+        let basic = "username=oauth2\npassword=at\npassword_expiry_utc=7\n";
+        assert_eq!(answer("", Auth::Bearer), basic, "an old git gets Basic");
+        assert_eq!(
+            answer("capability[]=authtype\n", Auth::Bearer),
+            "capability[]=authtype\nauthtype=Bearer\ncredential=at\npassword_expiry_utc=7\nephemeral=1\n"
+        );
+        assert_eq!(
+            answer("capability[]=authtype\n", Auth::Basic),
+            format!("capability[]=authtype\n{basic}ephemeral=1\n")
+        );
+        let state = format!("state[]=keyfob:1:{}\n", Secret::new("at").fingerprint());
+        assert_eq!(
+            answer("capability[]=state\nstate[]=other:1\n", Auth::Basic),
+            format!("capability[]=state\n{basic}{state}continue=1\n")
+        );
+        assert_eq!(
+            answer(&format!("capability[]=state\n{state}"), Auth::Basic),
+            format!("capability[]=state\n{basic}"),
+            "one extra round and no more"
+        );
+    }
+
+    #[test]
+    fn what_was_kept_comes_back_as_it_was() {
+        let kept = decode(b"protocol=https\nhost=a.dev\npath=x\nusername=\xff\npassword=\npassword_expiry_utc=9\noauth_refresh_token=r\n");
+        let plain = Attributes::default();
+        assert_eq!(
+            encode_kept(&kept.unwrap(), &plain).unwrap(),
+            b"username=\xff\npassword=\npassword_expiry_utc=9\noauth_refresh_token=r\n"
+        );
+    }
+
+    #[test]
+    fn a_challenge_in_the_servers_words() {
+        for (header, words) in [
+            ("Bearer error=\"invalid_token\"", Some("invalid_token")),
+            (
+                "bearer realm=\"x\", error=\"insufficient_scope\", error_description=\"no\u{1b}[2J\", scope=\"repo:write\"",
+                Some("insufficient_scope: no\\u{1b}[2J: scope \"repo:write\""),
+            ),
+            ("Bearer realm=\"x\"", None),
+            ("Basic realm=\"error=\"", None),
+            ("B\u{e9}arer ", None),
+        ] {
+            let asked = decode(format!("wwwauth[]={header}\n").as_bytes()).unwrap();
+            assert_eq!(asked.challenge().as_deref(), words, "{header}");
+        }
     }
 
     proptest! {
         /// What we write, a reader by git's rules reads back.
         #[test]
         fn an_answer_reads_back(username in "[^\r\n\0]{0,40}", secret in "[^\r\n\0]{0,40}") {
-            let credential = Credential { username: username.clone(), secret: Secret::new(&*secret), expires_at: Some(1) };
-            let read = decode(&encode(&credential, Auth::Basic).unwrap()).unwrap();
+            let asked = Attributes { capabilities: vec![b"state".to_vec()], ..Attributes::default() };
+            let read = decode(&encode(&credential(&username, &secret, Some(1)), Auth::Basic, &asked).unwrap()).unwrap();
             prop_assert_eq!(read.username, Some(bytes(&username)));
-            prop_assert_eq!(read.password, Some(Secret::new(secret)));
+            prop_assert_eq!(read.password, Some(SecretBytes::new(secret)));
             prop_assert_eq!(read.host, None);
         }
 

@@ -83,8 +83,19 @@ pub(crate) struct Token {
     /// The ID token's end, by the local clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) id_expires_at: Option<Timestamp>,
+    /// A client reported that its server refused it: it is handed out no more.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) refused: bool,
+    /// It took the place of a refused one: if it is refused as well, another will not do better.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) after_refusal: bool,
     #[serde(flatten)]
     pub(crate) unknown: Map<String, Value>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The last thing that went wrong, so that those who ask next are told and the provider is left in peace.
@@ -165,6 +176,7 @@ impl Record {
     pub(crate) fn grant(&mut self, slot: &str, answer: &TokenAnswer, keep: bool, now: Timestamp) {
         let TokenAnswer { access_token, id_token, refresh_token, life, id_life, who } = answer;
         let old = self.tokens.remove(slot);
+        let after_refusal = old.as_ref().is_some_and(|old| old.refused);
         let (kept_id, kept_end) = old.map_or((None, None), |old| (old.id_token, old.id_expires_at));
         let (id_token, id_expires_at) = match id_token {
             Some(id_token) => (Some(id_token.clone()), Some(now + id_life)),
@@ -176,6 +188,8 @@ impl Record {
             received_at: now,
             expires_at: now + life,
             id_expires_at,
+            refused: false,
+            after_refusal,
             unknown: Map::new(),
         };
         self.tokens.insert(slot.to_owned(), token);

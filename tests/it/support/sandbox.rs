@@ -195,9 +195,14 @@ pub fn now() -> i64 {
     since.as_secs().try_into().expect("a clock before the end of time")
 }
 
-/// What git asks.
+/// What a git before 2.46 asks.
 pub fn ask(host: &str) -> String {
-    format!("capability[]=authtype\ncapability[]=state\nprotocol=https\nhost={host}\n\n")
+    format!("protocol=https\nhost={host}\n\n")
+}
+
+/// What git asks since.
+pub fn ask_with_state(host: &str) -> String {
+    format!("capability[]=authtype\ncapability[]=state\n{}", ask(host))
 }
 
 /// Waits for something another process or thread brings about.
