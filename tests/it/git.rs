@@ -2,7 +2,7 @@ use std::process::Command;
 
 use crate::support::git_server::GitServer;
 use crate::support::provider::{Endpoint, Manners, Provider};
-use crate::support::sandbox::{Sandbox, Transcript, ask, begin, finish, open_code, run, workos};
+use crate::support::sandbox::{Sandbox, Transcript, ask, ask_with_state, begin, finish, open_code, run, workos};
 
 /// A git server that takes a provider's tokens, and a home whose git has keyfob as its helper for it.
 struct World {
@@ -219,4 +219,47 @@ fn a_named_profile_narrows_and_never_widens() {
     assert!(named.stdout.starts_with("username=ann\n"), "the name in the URL is kept: {named:?}");
     let nobody = sandbox.run_asking(&["git", "--profile", "c", "get"], &ask("both.dev"));
     assert!(nobody.stderr.contains("no profile is called \"c\""), "{nobody:?}");
+}
+
+#[test]
+fn a_token_dies_and_its_successor_comes_without_a_second_round() {
+    let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });
+    let sandbox = Sandbox::signed_up(&provider);
+    let asked = ask_with_state("git.acme.dev");
+    let first = sandbox.run_asking(&["git", "get"], &asked).stdout;
+    let state = first.lines().find(|line| line.starts_with("state[]=keyfob:1:")).unwrap();
+    assert!(first.starts_with("capability[]=authtype\ncapability[]=state\nusername=oauth2\npassword="), "{first}");
+    assert!(first.ends_with("continue=1\n"), "{first}");
+    let again = format!(
+        "{}{state}\nwwwauth[]=Bearer error=\"invalid_token\"\n\n",
+        asked.trim_end_matches('\n').to_owned() + "\n"
+    );
+    let second = sandbox.run(&["git", "get"], &again).stdout;
+    assert!(!second.contains("continue") && !second.contains("state[]"), "no third round: {second}");
+    let password = |answer: &str| answer.lines().find(|line| line.starts_with("password=")).unwrap().to_owned();
+    assert_ne!(password(&first), password(&second));
+    // Another process that was refused the same token gets the successor, and nobody is asked for it.
+    assert_eq!(password(&sandbox.run(&["git", "get"], &again).stdout), password(&second));
+    assert_eq!(provider.count(Endpoint::Refresh), 1);
+}
+
+#[test]
+fn a_thousand_refusals_are_bounded() {
+    let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });
+    let sandbox = Sandbox::signed_up(&provider);
+    sandbox.run_asking(&["git", "get"], &ask("git.acme.dev"));
+    let mut said = 0;
+    // As an old git would: asks, is refused, erases; and as a new one would: asks, is refused, asks again.
+    for _ in 0..250 {
+        let answer = sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout;
+        let erase = format!("protocol=https\nhost=git.acme.dev\nwwwauth[]=Bearer error=\"invalid_token\"\n{answer}\n");
+        said += usize::from(!sandbox.run(&["git", "erase"], &erase).stderr.is_empty());
+        let answer = sandbox.run(&["git", "get"], &ask_with_state("git.acme.dev")).stdout;
+        let state = answer.lines().find(|line| line.starts_with("state[]=")).unwrap();
+        let again = ask_with_state("git.acme.dev").replacen("protocol", &format!("{state}\nprotocol"), 1);
+        let end = sandbox.run(&["git", "get"], &again);
+        assert!(end.stdout == "quit=1\n" && end.stderr.contains("refuses a token that was renewed"), "{end:?}");
+    }
+    assert_eq!(said, 249, "the first is replaced in silence");
+    assert_eq!((provider.count(Endpoint::Start), provider.count(Endpoint::Refresh)), (1, 1));
 }

@@ -4,10 +4,12 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
 
 use super::http::{self, Reply, Request};
 use super::provider::Provider;
@@ -19,22 +21,40 @@ pub struct GitServer {
     root: PathBuf,
     /// How each request came out: method, path, user name (`-` for none), status.
     log: Arc<Mutex<Vec<String>>>,
+    /// After so many more requests that are let in, every access token dies.
+    revoke_after: Arc<Mutex<Option<usize>>>,
+    /// Lets nobody in, whatever they bring.
+    closed: Arc<AtomicBool>,
 }
 
 impl GitServer {
     pub fn start(provider: &Provider, root: &Path) -> Self {
         let log = Arc::new(Mutex::new(Vec::new()));
+        let (revoke_after, closed) = (Arc::new(Mutex::new(None)), Arc::new(AtomicBool::new(false)));
         let (served, seen, provider) = (root.to_owned(), Arc::clone(&log), provider.clone());
+        let (countdown, shut) = (Arc::clone(&revoke_after), Arc::clone(&closed));
         let address = http::serve(move |request| {
             let (user, token) = credential(&request);
-            let allowed = provider.accepts(&token);
-            let reply = if allowed { backend(&served, &request) } else { refuse() };
+            let allowed = provider.accepts(&token) && !shut.load(Ordering::SeqCst);
+            let reply = match (allowed, request.path.split_once("/lfs/")) {
+                (false, _) => refuse(),
+                (true, Some((_, rest))) => large_file(&served, &request, rest),
+                (true, None) => backend(&served, &request),
+            };
+            if allowed {
+                let mut left = countdown.lock().expect("no handler panics");
+                *left = left.and_then(|left: usize| left.checked_sub(1));
+                if *left == Some(0) {
+                    provider.revoke_access_tokens();
+                    *left = None;
+                }
+            }
             let status = if let Reply::Answer { status, .. } = &reply { *status } else { 0 };
             let line = format!("{} {} {user} {status}", request.method, request.path);
             seen.lock().expect("no handler panics").push(line);
             reply
         });
-        Self { address, root: root.to_owned(), log }
+        Self { address, root: root.to_owned(), log, revoke_after, closed }
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -46,15 +66,61 @@ impl GitServer {
         self.log.lock().expect("no handler panics").clone()
     }
 
+    /// Kills every access token after `requests` more that are let in.
+    pub fn revoke_after(&self, requests: usize) {
+        *self.revoke_after.lock().expect("no handler panics") = Some(requests);
+    }
+
+    /// Lets nobody in any more.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Makes a repository whose one commit has others of this server as submodules.
+    pub fn add_with_submodules(&self, name: &str, submodules: &[&str]) {
+        self.add_commit(name, |seed| {
+            let mut modules = String::new();
+            for submodule in submodules {
+                let folder = submodule.trim_end_matches(".git");
+                modules.push_str(&format!("[submodule \"{folder}\"]\n\tpath = {folder}\n\turl = ../{submodule}\n"));
+                let head = output(&self.root.join(submodule), &["rev-parse", "main"]);
+                let link = format!("160000,{},{folder}", head.trim());
+                git(seed, &["update-index", "--add", "--cacheinfo", &link]);
+            }
+            std::fs::write(seed.join(".gitmodules"), modules).expect("a file in the seed");
+            git(seed, &["add", ".gitmodules"]);
+        });
+    }
+
     /// Makes a repository with one commit.
     pub fn add(&self, name: &str) {
+        self.add_commit(name, |seed| {
+            std::fs::write(seed.join("README"), format!("{name}\n")).expect("a file in the seed");
+            git(seed, &["add", "README"]);
+        });
+    }
+
+    /// Makes a repository whose one file is kept in Git LFS, and the file.
+    pub fn add_large(&self, name: &str, file: &str, content: &[u8]) {
+        let id: String = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+        self.add_commit(name, |seed| {
+            let size = content.len();
+            let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{id}\nsize {size}\n");
+            std::fs::write(seed.join(file), pointer).expect("a file in the seed");
+            std::fs::write(seed.join(".gitattributes"), format!("{file} filter=lfs diff=lfs merge=lfs -text\n"))
+                .expect("a file in the seed");
+            git(seed, &["-c", "filter.lfs.required=false", "add", "."]);
+        });
+        std::fs::write(self.root.join(&id), content).expect("a file in the root");
+    }
+
+    fn add_commit(&self, name: &str, fill: impl FnOnce(&Path)) {
         let bare = self.root.join(name);
         let seed = self.root.join(format!("{name}.seed"));
         git(&self.root, &["init", "--quiet", "--bare", "-b", "main", path(&bare)]);
         git(&bare, &["config", "http.receivepack", "true"]);
         git(&self.root, &["init", "--quiet", "-b", "main", path(&seed)]);
-        std::fs::write(seed.join("README"), format!("{name}\n")).expect("a file in the seed");
-        git(&seed, &["add", "README"]);
+        fill(&seed);
         git(&seed, &["commit", "--quiet", "-m", "first"]);
         git(&seed, &["push", "--quiet", path(&bare), "main"]);
         std::fs::remove_dir_all(&seed).expect("the seed is ours");
@@ -63,6 +129,11 @@ impl GitServer {
 
 /// Runs git away from any configuration of the person's.
 pub fn git(folder: &Path, args: &[&str]) {
+    output(folder, args);
+}
+
+/// The same, and what it printed.
+fn output(folder: &Path, args: &[&str]) -> String {
     let output = Command::new("git")
         .args(args)
         .current_dir(folder)
@@ -72,10 +143,31 @@ pub fn git(folder: &Path, args: &[&str]) {
         .output()
         .expect("git is installed");
     assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn path(path: &Path) -> &str {
     path.to_str().expect("temporary folders have plain names")
+}
+
+/// The two requests of Git LFS that a download takes (its batch API): where is it, and give it me.
+fn large_file(root: &Path, request: &Request, rest: &str) -> Reply {
+    if let Some(id) = rest.strip_prefix("files/") {
+        let plain = id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        return match std::fs::read(root.join(id)) {
+            Ok(content) if plain => Reply::new(200, "application/octet-stream", content),
+            _ => Reply::new(404, "text/plain", "no such file"),
+        };
+    }
+    let asked: serde_json::Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    let (here, _) = request.path.split_once("/lfs/").unwrap_or_default();
+    let base = format!("http://{}{here}/lfs/files", request.headers.get("host").cloned().unwrap_or_default());
+    let objects: Vec<_> = asked["objects"].as_array().into_iter().flatten().map(|object| {
+        let href = format!("{base}/{}", object["oid"].as_str().unwrap_or_default());
+        serde_json::json!({ "oid": object["oid"], "size": object["size"], "actions": { "download": { "href": href } } })
+    }).collect();
+    let answer = serde_json::json!({ "transfer": "basic", "objects": objects });
+    Reply::new(200, "application/vnd.git-lfs+json", answer.to_string())
 }
 
 /// User name and token, from Basic or Bearer.

@@ -1,0 +1,27 @@
+//! Real clients against real servers on loopback, with the snippets of these folders as their configuration. A tool that
+//! is absent is a printed reason; in CI it is a failure.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests stop at the first surprise")]
+#![allow(clippy::pedantic, clippy::print_stderr, missing_docs, unreachable_pub, reason = "tests are read, not linked")]
+
+#[path = "../tests/it/support/mod.rs"]
+mod support;
+
+// git against `git http-backend`, and as the judge of our plain store.
+mod git;
+
+/// Whether a tool is there and new enough; says why not.
+fn has(tool: &str, version: (u32, u32)) -> bool {
+    let output = std::process::Command::new(tool).arg("--version").output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let numbers = text.split([' ', '/', '\n']).find_map(|word| {
+        let mut numbers = word.trim_start_matches(['v', 'V']).split('.').map(|part| part.parse().ok());
+        Some((numbers.next()??, numbers.next()??))
+    });
+    let found = numbers.is_some_and(|found: (u32, u32)| found >= version);
+    if !found {
+        let reason = format!("needs {tool} {}.{} or newer, found {:?}", version.0, version.1, text.trim());
+        assert!(std::env::var_os("CI").is_none(), "{reason}");
+        eprintln!("skipped: {reason}");
+    }
+    found
+}
