@@ -46,12 +46,13 @@ enum Waited<T> {
 impl Broker<'_> {
     /// The token that a request asks for, by whatever it takes: from the record, by a refresh, by a person.
     pub(crate) fn obtain(&self, mut request: Request) -> Result<Token> {
-        let record = self.store.peek(self.id)?.unwrap_or_default();
+        let mut record = self.peek()?;
+        if session::is_redeemable(&record, self.clock.now()) && !request.login {
+            self.redeem(&request);
+            record = self.peek()?;
+        }
         if let Some(token) = session::fresh(&record, &request, self.clock.now()).filter(|_| !request.login) {
             return Ok(token.clone());
-        }
-        if session::is_redeemable(&record, self.clock.now()) {
-            self.redeem(&request);
         }
         request.seen = record.outcomes;
         request.headless = !self.human.has_terminal();
