@@ -239,6 +239,8 @@ mod tests {
             interval: 5,
             next_poll_at: NOW,
             misses: 0,
+            unanswered: false,
+            in_doubt: false,
             slot: String::new(),
             scopes: Vec::new(),
             in_advance: false,

@@ -249,6 +249,9 @@ impl Broker<'_> {
                     .hint(format!("to try again, run: {}", self.login_command()))
             }
             Step::Expired => self.expired(),
+            // Nobody's word was no: nothing to remember against the next who asks.
+            Step::Lost => Error::new(Kind::Transient, "what was approved was lost when a keyfob was interrupted")
+                .hint(format!("run the command again, or: {}", self.login_command())),
             Step::Refused(words) => {
                 let what = format!("{} ended the sign-in: {words}", self.provider());
                 Error::new(Kind::Refused, what).hint(format!("to try again, run: {}", self.login_command()))

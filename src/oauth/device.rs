@@ -47,6 +47,12 @@ pub(crate) struct Pending {
     /// Polls in a row without an answer.
     #[serde(default)]
     pub(crate) misses: u32,
+    /// A poll was sent, and whoever sent it has not written down its answer.
+    #[serde(default)]
+    pub(crate) unanswered: bool,
+    /// An earlier poll stayed without an answer, which may have been the tokens: a code works once.
+    #[serde(default)]
+    pub(crate) in_doubt: bool,
     /// The name of the slot that the answer's token is for.
     #[serde(default)]
     pub(crate) slot: String,
@@ -70,6 +76,8 @@ pub(crate) enum Step {
     Denied,
     /// The code's time is over.
     Expired,
+    /// The code is used up, and whoever got its tokens was interrupted before it could keep them.
+    Lost,
     /// Any other error ends it (RFC 8628 section 3.5); the server's words.
     Refused(String),
 }
@@ -127,6 +135,8 @@ pub(crate) fn begin(response: &Response, asked: &Slot, now: Timestamp) -> Result
         interval,
         next_poll_at: due(now, interval),
         misses: 0,
+        unanswered: false,
+        in_doubt: false,
         slot: asked.key(),
         scopes: asked.scopes.clone(),
         in_advance: false,
@@ -164,6 +174,8 @@ impl Pending {
     /// The same login with its next poll moved on: written before a poll is sent.
     pub(crate) fn polled(mut self, now: Timestamp) -> Self {
         self.next_poll_at = due(now, self.pause());
+        self.in_doubt |= self.unanswered;
+        self.unanswered = true;
         self
     }
 
@@ -183,6 +195,8 @@ impl Pending {
 
     /// What a poll's answer, received at `now`, makes of this login.
     pub(crate) fn after(mut self, answer: Answer, now: Timestamp) -> Step {
+        let is_answered = !matches!(answer, Answer::Transient { .. });
+        self.unanswered = self.unanswered && !is_answered;
         match answer {
             Answer::Granted(tokens) => Step::Granted(tokens),
             Answer::Unusable(why) => Step::Refused(why),
@@ -202,6 +216,7 @@ impl Pending {
                 "expired_token" => Step::Expired,
                 // A server that has swept the code away no longer knows that it expired.
                 _ if now >= self.expires_at => Step::Expired,
+                "invalid_grant" if self.in_doubt => Step::Lost,
                 _ => Step::Refused(error.words()),
             },
         }
@@ -337,6 +352,16 @@ mod tests {
             after(pending(), 400, r#"{"code":"mfa_enrollment","message":"Enroll"}"#, NOW),
             Step::Refused("mfa_enrollment: Enroll".to_owned())
         );
+    }
+
+    #[test]
+    fn a_code_that_a_killed_process_used_up_is_lost_and_not_refused() {
+        let killed = start("").unwrap().polled(NOW);
+        assert!(killed.unanswered);
+        let next = killed.clone().polled(NOW + 6);
+        assert_eq!(after(next, 400, r#"{"error":"invalid_grant"}"#, NOW), Step::Lost);
+        let answered = waiting(after(killed, 400, r#"{"error":"authorization_pending"}"#, NOW)).polled(NOW);
+        assert!(matches!(after(answered, 400, r#"{"error":"invalid_grant"}"#, NOW), Step::Refused(_)));
     }
 
     #[test]

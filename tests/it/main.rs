@@ -9,6 +9,8 @@ mod support;
 mod device;
 // A hit and a silent refresh: what is asked of whom, and what is saved when.
 mod refresh;
+// A thousand processes at once.
+mod crowd;
 // When nobody is there to be asked.
 mod presence;
 // What git says and hears; the real git against a real server.

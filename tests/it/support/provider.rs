@@ -105,6 +105,8 @@ struct State {
     access_tokens: HashMap<String, SystemTime>,
     reuses: usize,
     serial: u64,
+    /// Called when a refresh has been carried out and not been answered yet.
+    when_refreshed: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 enum Scripted {
@@ -164,9 +166,20 @@ impl Provider {
         self.of(endpoint).len()
     }
 
+    /// Calls this whenever a refresh has been carried out and not been answered yet: the one moment in which a crash of the
+    /// client loses the answer.
+    pub fn when_refreshed(&self, hook: impl Fn() + Send + Sync + 'static) {
+        self.lock().when_refreshed = Some(Arc::new(hook));
+    }
+
     /// How often a refresh token was presented after its successor was handed out, outside the replay window.
     pub fn reuses(&self) -> usize {
         self.lock().reuses
+    }
+
+    /// How many sessions have ended: by sign-out, or because a token was presented twice.
+    pub fn ended_sessions(&self) -> usize {
+        self.lock().ended_sessions.len()
     }
 
     /// Codes that nobody has decided on, as a person would read them off a screen.
@@ -240,11 +253,15 @@ fn answer(state: &Mutex<State>, request: &Request) -> Reply {
         Endpoint::Poll => poll(&mut state, connect, &form),
         Endpoint::Refresh => refresh(&mut state, connect, &form),
     };
+    let hook = state.when_refreshed.clone().filter(|_| endpoint == Endpoint::Refresh);
+    let takes = state.manners.refresh_takes;
+    drop(state);
+    if let Some(hook) = hook {
+        hook();
+    }
     match scripted {
         Some(Scripted::Afterwards(reply)) => reply,
-        _ if endpoint == Endpoint::Refresh && !state.manners.refresh_takes.is_zero() => {
-            Reply::Late(state.manners.refresh_takes, Box::new(reply))
-        }
+        _ if endpoint == Endpoint::Refresh && !takes.is_zero() => Reply::Late(takes, Box::new(reply)),
         _ => reply,
     }
 }

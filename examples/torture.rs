@@ -1,0 +1,267 @@
+//! Random parallel requests through all three protocols, killed at random moments, against a provider whose tokens live
+//! a second and whose refresh tokens work once. At the end there must be no torn record, no session lost where the
+//! provider remembers its last answer for a while, and nothing left behind.
+//!
+//! `cargo run --release --example torture -- --seconds 60 --seed 7 [--no-window]`
+#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::unwrap_used, reason = "a trial, not the product")]
+
+#[path = "../tests/it/support/http.rs"]
+#[allow(dead_code, clippy::pedantic, unreachable_pub, missing_docs, reason = "shared with the tests")]
+mod http;
+#[path = "../tests/it/support/provider.rs"]
+#[allow(dead_code, clippy::pedantic, unreachable_pub, missing_docs, reason = "shared with the tests")]
+mod provider;
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use provider::{CLIENT_ID, Endpoint, Manners, Provider};
+
+/// As many sessions, each with a host and an account of its own.
+const SESSIONS: u64 = 24;
+const WORKERS: u64 = 8;
+/// Said once to whoever comes next; the command after that asks for a new one.
+const LOST_APPROVAL: &str = "keyfob: what was approved was lost when a keyfob was interrupted";
+
+fn main() -> ExitCode {
+    // The links in the throw-away home run us by these names: what answers then is keyfob itself.
+    let called = std::env::args_os().next().unwrap_or_default();
+    if Path::new(&called).file_stem().is_some_and(|name| name.to_string_lossy().contains("keyfob")) {
+        return keyfob::run(std::env::args_os());
+    }
+    let mut options = Options { seconds: 20, seed: 1, window: true };
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        let mut number = || args.next().and_then(|text| text.parse().ok());
+        match arg.as_str() {
+            "--seconds" => options.seconds = number().unwrap_or(options.seconds),
+            "--seed" => options.seed = number().unwrap_or(options.seed),
+            "--no-window" => options.window = false,
+            _ => {
+                println!("usage: torture [--seconds N] [--seed S] [--no-window]");
+                return ExitCode::from(2);
+            }
+        }
+    }
+    torture(options)
+}
+
+#[derive(Clone, Copy)]
+struct Options {
+    seconds: u64,
+    seed: u64,
+    /// Whether the provider answers a replayed refresh token with the same successor for 30 seconds.
+    window: bool,
+}
+
+/// Marsaglia's xorshift: the same seed makes the same choices, if not the same moments.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+#[derive(Default)]
+struct Tally {
+    started: AtomicU64,
+    answered: AtomicU64,
+    killed: AtomicU64,
+    aimed: AtomicU64,
+    failed: Mutex<HashMap<String, u64>>,
+}
+
+type Running = Arc<Mutex<HashMap<u64, Child>>>;
+
+fn torture(options: Options) -> ExitCode {
+    let Options { seconds, seed, window } = options;
+    println!("seed {seed}, {seconds} seconds, replay window {}", if window { "30 s" } else { "none" });
+    let manners = Manners {
+        token_life: 1,
+        approves_by_itself: true,
+        replay_window: Duration::from_secs(if window { 30 } else { 0 }),
+        ..Manners::default()
+    };
+    let provider = Provider::with(manners);
+    let home = Home::new(&provider);
+    let (tally, running) = (Arc::new(Tally::default()), Running::default());
+    aim_at_the_gap(&provider, &running, &tally, seed);
+
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let workers: Vec<_> = (0..WORKERS)
+        .map(|number| {
+            let (home, tally, running) = (home.clone(), Arc::clone(&tally), Arc::clone(&running));
+            let mut random = Random(
+                (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (number + 1).wrapping_mul(0xbf58_476d_1ce4_e5b9),
+            );
+            thread::spawn(move || {
+                let mut serial = number;
+                while Instant::now() < end {
+                    one(&home, &tally, &running, &mut random, serial);
+                    serial += WORKERS;
+                }
+            })
+        })
+        .collect();
+    for worker in workers {
+        worker.join().unwrap();
+    }
+    report(&provider, &home, &tally, window)
+}
+
+/// Half the crashes are aimed: when the provider has rotated and not yet answered, everybody who runs is killed.
+fn aim_at_the_gap(provider: &Provider, running: &Running, tally: &Arc<Tally>, seed: u64) {
+    let (running, tally) = (Arc::clone(running), Arc::clone(tally));
+    let random = Mutex::new(Random(seed + 99));
+    provider.when_refreshed(move || {
+        if random.lock().unwrap().below(4) == 0 {
+            for child in running.lock().unwrap().values_mut() {
+                if child.kill().is_ok() {
+                    tally.aimed.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+    });
+}
+
+/// One process: any client, killed or left alone.
+fn one(home: &Home, tally: &Tally, running: &Running, random: &mut Random, serial: u64) {
+    let (mut command, input) = home.client(random.below(3), random.below(SESSIONS));
+    let kill_after = (random.below(2) == 0).then(|| Duration::from_micros(random.below(3_000)));
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut stdin, stdout, stderr) = (child.stdin.take().unwrap(), child.stdout.take(), child.stderr.take());
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    running.lock().unwrap().insert(serial, child);
+    tally.started.fetch_add(1, Ordering::Relaxed);
+    let began = Instant::now();
+    let status = loop {
+        let mut all = running.lock().unwrap();
+        let child = all.get_mut(&serial).unwrap();
+        if let Some(status) = child.try_wait().unwrap() {
+            all.remove(&serial);
+            break status;
+        }
+        if kill_after.is_some_and(|after| began.elapsed() >= after) {
+            let _ = child.kill();
+        }
+        drop(all);
+        thread::sleep(Duration::from_micros(300));
+    };
+    let text = |stream: Option<&mut dyn Read>| {
+        let mut text = String::new();
+        let _ = stream.map(|stream| stream.read_to_string(&mut text));
+        text
+    };
+    let (mut stdout, mut stderr) = (stdout.unwrap(), stderr.unwrap());
+    let (said, why) = (text(Some(&mut stdout)), text(Some(&mut stderr)));
+    if status.code().is_none() {
+        tally.killed.fetch_add(1, Ordering::Relaxed);
+    } else if said.contains("eyJ") {
+        tally.answered.fetch_add(1, Ordering::Relaxed);
+    } else {
+        let why = why.lines().rev().find(|line| !line.contains("hint:")).unwrap_or(&said).to_owned();
+        *tally.failed.lock().unwrap().entry(why).or_default() += 1;
+    }
+}
+
+#[derive(Clone)]
+struct Home {
+    root: Arc<tempfile::TempDir>,
+}
+
+impl Home {
+    fn new(provider: &Provider) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["keyfob", "git-credential-keyfob", "docker-credential-keyfob"] {
+            let name = root.path().join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+            fs::hard_link(std::env::current_exe().unwrap(), &name)
+                .or_else(|_| fs::copy(std::env::current_exe().unwrap(), &name).map(drop))
+                .unwrap();
+        }
+        let url = provider.url();
+        let profile = |number: u64| {
+            format!(
+                "[profile.a{number}]\nprovider = \"workos\"\nclient_id = \"{CLIENT_ID}\"\nbase_url = \"{url}\"\n\
+                 hosts = [\"h{number}.dev\"]\naccount = \"a{number}\"\n"
+            )
+        };
+        let config: String = (0..SESSIONS).map(profile).collect();
+        fs::write(root.path().join("config.toml"), config).unwrap();
+        Self { root: Arc::new(root) }
+    }
+
+    fn client(&self, which: u64, session: u64) -> (Command, String) {
+        let (root, account) = (self.root.path(), format!("a{session}"));
+        let (name, args, input) = match which {
+            0 => ("git-credential-keyfob", vec!["get"], format!("protocol=https\nhost=h{session}.dev\n\n")),
+            1 => ("docker-credential-keyfob", vec!["get"], format!("h{session}.dev")),
+            _ => ("keyfob", vec!["kubectl", "--profile", &account], String::new()),
+        };
+        let mut command = Command::new(root.join(name));
+        command.args(args).env_clear().current_dir(root);
+        command.env("KEYFOB_CONFIG", root.join("config.toml")).env("KEYFOB_STATE_DIR", root.join("state"));
+        command.env("KEYFOB_INTERACTIVE", "always").env("HOME", root);
+        (command, input)
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.root.path().join("state").join("sessions")).into_iter().flatten();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+}
+
+fn report(provider: &Provider, home: &Home, tally: &Tally, window: bool) -> ExitCode {
+    // One more for each session, left alone, once its token has run out: it must get in, and it clears away what the last
+    // crash left.
+    thread::sleep(Duration::from_secs(2));
+    let gets_in = |session: u64| {
+        let (mut command, input) = home.client(0, session);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        String::from_utf8_lossy(&child.wait_with_output().unwrap().stdout).contains("eyJ")
+    };
+    let last = (0..SESSIONS).filter(|session| gets_in(*session)).count() as u64 == SESSIONS;
+
+    let named = |text: &str| home.files().iter().filter(|path| path.to_string_lossy().contains(text)).count();
+    let (torn, files) = (named(".broken-"), home.files().len());
+    let starts = provider.count(Endpoint::Start);
+    let reuses = provider.reuses();
+    let lost = provider.ended_sessions();
+    let count = |number: &AtomicU64| number.load(Ordering::Relaxed);
+    println!("processes started        {:>8}", count(&tally.started));
+    println!("answered with a token    {:>8}", count(&tally.answered));
+    println!("killed                   {:>8}", count(&tally.killed));
+    println!("  aimed at the gap       {:>8}", count(&tally.aimed));
+    println!("refresh requests         {:>8}", provider.count(Endpoint::Refresh));
+    println!("device authorizations    {starts:>8}");
+    println!("refresh tokens reused    {reuses:>8}");
+    println!("sessions lost            {lost:>8}");
+    println!("torn records             {torn:>8}");
+    println!("files in the store       {files:>8}");
+    let mut failed = tally.failed.lock().unwrap().clone();
+    // A device code works once: killed between its answer and the save, nobody has what it bought.
+    let approvals = failed.remove(LOST_APPROVAL).unwrap_or(0);
+    println!("told of a lost approval  {approvals:>8}");
+    for (why, times) in &failed {
+        println!("failed {times} times: {why}");
+    }
+    let well = last
+        && torn == 0
+        && files as u64 <= 3 * SESSIONS
+        && failed.is_empty()
+        && (!window || (lost == 0 && reuses == 0));
+    println!("{}", if well { "nothing torn, nothing lost that could be kept" } else { "this is not how it should be" });
+    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
