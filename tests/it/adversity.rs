@@ -314,3 +314,62 @@ fn a_misspelt_call_of_gits_stops_git_and_ends_with_0() {
     let done = sandbox.run(&["git", "--bogus", "store"], "");
     assert_eq!((done.stdout.as_str(), done.code), ("", Some(0)));
 }
+
+#[test]
+fn what_belongs_to_somebody_else_is_not_used() {
+    if !is_root() {
+        eprintln!("skipped: only root can give a file away");
+        return;
+    }
+    let provider = approving();
+    let sandbox = signed_in(&provider);
+    let give = |path: &Path, uid| std::os::unix::fs::chown(path, Some(uid), None).unwrap();
+    give(&sandbox.record(), 65_534);
+    assert_refused(&sandbox.run_asking(&["git", "get"], &ask("git.acme.dev")), "belongs to somebody else");
+    give(&sandbox.record(), 0);
+    give(&sandbox.sessions(), 65_534);
+    sandbox.expire();
+    assert_refused(&sandbox.run_asking(&["git", "get"], &ask("git.acme.dev")), "run: chown");
+    give(&sandbox.sessions(), 0);
+    give(&sandbox.config(), 65_534);
+    assert_refused(&sandbox.run_asking(&["git", "get"], &ask("git.acme.dev")), "this file belongs to somebody else");
+}
+
+/// `strace` makes every lock call fail as it does on some network homes.
+#[cfg(target_os = "linux")]
+#[test]
+fn where_there_are_no_locks_it_goes_on_without() {
+    let strace = std::process::Command::new("strace").arg("--version").output();
+    if !strace.is_ok_and(|output| output.status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "needs strace");
+        eprintln!("skipped: needs strace");
+        return;
+    }
+    let provider = approving();
+    let sandbox = signed_in(&provider);
+    let lockless = |error: &str| {
+        let mut command = sandbox.command("strace");
+        command.args(["-qq", "-o", "/dev/null", "-e", "trace=flock", "-e"]).arg(format!("inject=flock:error={error}"));
+        command.args(["keyfob", "git", "get"]);
+        run(command, &ask("git.acme.dev"))
+    };
+    for (turn, error) in ["ENOLCK", "EOPNOTSUPP", "ENOSYS"].into_iter().enumerate() {
+        sandbox.expire();
+        let done = lockless(error);
+        assert!(done.stdout.starts_with("username=oauth2\n"), "{error}: {done:?}");
+        assert_eq!(provider.count(Endpoint::Refresh), turn + 1);
+        assert!(sandbox.files(".tmp").is_empty());
+    }
+    assert!(sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout.starts_with("username="), "and it was saved");
+}
+
+#[test]
+fn what_a_crash_left_is_cleared_away() {
+    let provider = approving();
+    let sandbox = signed_in(&provider);
+    let left = sandbox.record().with_extension("tmp");
+    fs::write(&left, "{\"version\":1,\"refresh_token\":\"rt_secret_half").unwrap();
+    sandbox.expire();
+    assert!(sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout.starts_with("username="));
+    assert!(!left.exists());
+}

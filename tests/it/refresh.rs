@@ -324,3 +324,74 @@ fn a_login_that_was_started_beside_a_session_is_redeemed_too() {
     crate::support::sandbox::wait_for("approval to be redeemed", || (get() != before).then_some(()));
     assert_eq!((provider.count(Endpoint::Start), provider.count(Endpoint::Poll)), (2, 3), "no poll before its time");
 }
+
+#[test]
+fn a_local_clock_ten_minutes_off_does_no_harm() {
+    for ahead in [600, -600] {
+        let (provider, sandbox) = signed_in(Manners { clock_ahead: ahead, ..Manners::default() });
+        let done = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+        let told: i64 =
+            done.stdout.lines().find_map(|l| l.strip_prefix("password_expiry_utc=")).unwrap().parse().unwrap();
+        assert!((230..=240).contains(&(told - now())), "by our clock, whatever the server's: {}", told - now());
+        assert_eq!((provider.count(Endpoint::Start), provider.count(Endpoint::Refresh)), (1, 0), "a hit");
+        sandbox.expire();
+        assert!(provider.accepts(password(&sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout)));
+        assert_eq!(provider.count(Endpoint::Refresh), 1);
+    }
+}
+
+#[test]
+fn a_clock_that_jumped_costs_one_refresh() {
+    for jump in [-86_400, 86_400] {
+        let (provider, sandbox) = signed_in(Manners::default());
+        // As if the clock had been set after the token came: it lies in the future, or long past.
+        sandbox.edit(|record| {
+            let token = &mut record["tokens"][""];
+            for time in ["received_at", "expires_at"] {
+                token[time] = (token[time].as_i64().unwrap() - jump).into();
+            }
+        });
+        for _ in 0..3 {
+            assert!(provider.accepts(password(&sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout)));
+        }
+        assert_eq!((provider.count(Endpoint::Start), provider.count(Endpoint::Refresh)), (1, 1), "{jump}");
+    }
+}
+
+#[test]
+fn a_hit_waits_for_nobodys_login() {
+    let (provider, sandbox) = signed_in(Manners::default());
+    provider.change(|manners| manners.approves_by_itself = false);
+    let hit = sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout;
+    let login = crate::support::sandbox::begin(sandbox.keyfob(&["login"]), "");
+    let code = crate::support::sandbox::open_code(&provider);
+    for _ in 0..50 {
+        assert_eq!(sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout, hit);
+    }
+    // And a refresh goes on beside it.
+    sandbox.expire();
+    let renewed = sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout;
+    assert!(provider.accepts(password(&renewed)) && renewed != hit);
+    assert_eq!(provider.open_codes(), std::slice::from_ref(&code), "still waiting");
+    provider.decide(&code, true);
+    assert_eq!(finish(login).code, Some(0));
+}
+
+#[test]
+fn a_copied_state_folder_is_one_session_in_two_places() {
+    let (provider, sandbox) = signed_in(Manners::default());
+    let copy = Sandbox::signed_up(&provider);
+    let copied = std::process::Command::new("cp").arg("-rp").arg(sandbox.state()).arg(copy.state()).status().unwrap();
+    assert!(copied.success());
+    let here = sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout;
+    assert_eq!(copy.run(&["git", "get"], &ask("git.acme.dev")).stdout, here, "a hit is a hit anywhere");
+    sandbox.expire();
+    copy.expire();
+    assert!(provider.accepts(password(&sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout)));
+    // The copy's refresh token has been used here: a strict provider ends the session, and the copy says so once.
+    let there = copy.run(&["git", "get"], &ask("git.acme.dev"));
+    assert!(there.stderr.contains("the session of acme has ended (invalid_grant"), "{there:?}");
+    assert!(copy.run(&["git", "get"], &ask("git.acme.dev")).stderr.contains("nobody is here to sign in"));
+    assert_eq!(provider.reuses(), 1, "and sends it never again");
+    assert!(copy.run_asking(&["git", "get"], &ask("git.acme.dev")).stdout.starts_with("username="));
+}

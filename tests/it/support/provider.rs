@@ -56,6 +56,8 @@ pub struct Manners {
     pub replay_window: Duration,
     /// How long a refresh takes.
     pub refresh_takes: Duration,
+    /// Seconds by which its clock is ahead of ours.
+    pub clock_ahead: i64,
 }
 
 impl Default for Manners {
@@ -67,6 +69,7 @@ impl Default for Manners {
             approves_by_itself: false,
             replay_window: Duration::ZERO,
             refresh_takes: Duration::ZERO,
+            clock_ahead: 0,
         }
     }
 }
@@ -371,6 +374,7 @@ fn refresh(state: &mut State, connect: bool, form: &HashMap<String, String>) -> 
 fn grant(state: &mut State, connect: bool, session: &str, form: &HashMap<String, String>) -> Reply {
     let life = state.manners.token_life;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+    let now = now + state.manners.clock_ahead;
     let jti = fresh(state, "jti");
     let organization = form.get("organization_id");
     let mut claims = json!({
