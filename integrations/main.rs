@@ -8,12 +8,19 @@ mod support;
 
 // git against `git http-backend`, and as the judge of our plain store.
 mod git;
+// kubectl against an API server that wants a token.
+mod kubectl;
+// docker and skopeo against the real docker-registry.
+mod docker;
+// All three on one session.
+mod together;
 
 /// Whether a tool is there and new enough; says why not.
 fn has(tool: &str, version: (u32, u32)) -> bool {
-    let output = std::process::Command::new(tool).arg("--version").output();
+    let arguments: &[_] = if tool == "kubectl" { &["version", "--client"] } else { &["--version"] };
+    let output = std::process::Command::new(tool).args(arguments).output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    let numbers = text.split([' ', '/', '\n']).find_map(|word| {
+    let numbers = text.split([' ', '/', '"', '\n']).find_map(|word| {
         let mut numbers = word.trim_start_matches(['v', 'V']).split('.').map(|part| part.parse().ok());
         Some((numbers.next()??, numbers.next()??))
     });

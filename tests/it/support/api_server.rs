@@ -69,6 +69,11 @@ impl ApiServer {
         STANDARD.encode(&self.certificate)
     }
 
+    /// The same as a file.
+    pub fn certificate(&self) -> &str {
+        &self.certificate
+    }
+
     pub fn log(&self) -> Vec<String> {
         self.state.lock().expect("no handler panics").log.clone()
     }
