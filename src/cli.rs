@@ -15,6 +15,10 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Answer git as its credential helper (git runs this)
     Git(Git),
+    /// Answer Kubernetes clients as their exec credential plugin (kubectl runs this)
+    Kubectl(Kubectl),
+    /// Answer docker, podman and skopeo as their credential helper (docker runs this)
+    Docker(Docker),
     /// Sign in now
     Login(Login),
     /// Revoke at the provider where possible, forget here always
@@ -63,6 +67,24 @@ pub(crate) struct Git {
 pub(crate) struct GitHelper {
     #[command(flatten)]
     pub(crate) git: Git,
+}
+
+/// `keyfob kubectl`.
+#[derive(Args, Debug)]
+pub(crate) struct Kubectl {
+    /// Answer for this profile
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    #[command(flatten)]
+    pub(crate) inline: Inline,
+}
+
+/// `keyfob docker`, also as `docker-credential-keyfob`, which takes no options.
+#[derive(Args, Debug)]
+pub(crate) struct Docker {
+    /// What docker wants: get, store, erase, list, version
+    #[arg(value_name = "OPERATION")]
+    pub(crate) words: Vec<String>,
 }
 
 /// What `login`, `logout` and `token` are about.

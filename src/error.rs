@@ -35,6 +35,7 @@ pub(crate) struct Error {
     text: String,
     hint: Option<String>,
     source: Option<anyhow::Error>,
+    repeated: bool,
 }
 
 /// The result of nearly everything here.
@@ -43,18 +44,29 @@ pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of a kind; `text` is one lower-case line.
     pub(crate) fn new(kind: Kind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into(), hint: None, source: None }
+        Self { kind, text: text.into(), hint: None, source: None, repeated: false }
     }
 
     /// An error of the store or the system, with the chain that led to it.
     pub(crate) fn broken(text: impl Into<String>, source: impl Into<anyhow::Error>) -> Self {
-        Self { kind: Kind::Broken, text: text.into(), hint: None, source: Some(source.into()) }
+        Self { kind: Kind::Broken, text: text.into(), hint: None, source: Some(source.into()), repeated: false }
     }
 
     /// Adds the command or the edit that mends it.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// Marks it as told before to the same process.
+    pub(crate) fn repeated(mut self) -> Self {
+        self.repeated = true;
+        self
+    }
+
+    /// Whether the same process has been told before.
+    pub(crate) fn is_repeated(&self) -> bool {
+        self.repeated
     }
 
     /// The text with its chain of causes, on one line, without the hint.

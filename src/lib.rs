@@ -42,7 +42,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cli::{Cli, Command, GitHelper};
+use cli::{Cli, Command, Docker, GitHelper};
 
 /// Runs keyfob as `args` say, the first of which is the name it was called by (`git-credential-keyfob` is `keyfob git`),
 /// and returns the exit code: git's helper always 0; for people 0 done, 1 failed, 2 usage, 3 a human is needed.
@@ -66,6 +66,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn parse(args: &[OsString]) -> Result<Command, clap::Error> {
     let called = args.first().map(Path::new).and_then(Path::file_stem).unwrap_or_default();
+    if called == "docker-credential-keyfob" {
+        // No option of clap's: docker's helpers have a usage of their own.
+        let words = args.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+        return Ok(Command::Docker(Docker { words }));
+    }
     if called == "git-credential-keyfob" {
         return Ok(Command::Git(GitHelper::try_parse_from(args)?.git));
     }

@@ -1,7 +1,39 @@
 //! The one place that starts children. None of them ever holds our stdin, stdout or stderr: those belong to the client.
 #![expect(clippy::disallowed_methods, reason = "the room for it")]
 
+use std::fs;
 use std::process::{Command, Stdio};
+
+/// The process that runs us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parent {
+    /// Its number and the moment it started, which together no other process has.
+    pub(crate) id: String,
+    /// What it calls itself, at most 15 characters of the executable's name.
+    pub(crate) name: String,
+}
+
+/// The process that runs us, where the system tells (Linux) and it is still there: one that has died has left us to the
+/// first of all processes.
+pub(crate) fn parent() -> Option<Parent> {
+    #[cfg(unix)]
+    let number = std::os::unix::process::parent_id();
+    #[cfg(not(unix))]
+    let number = 1;
+    if number <= 1 {
+        return None;
+    }
+    let stat = fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
+    parse_stat(number, &stat)
+}
+
+/// proc(5): the name in parentheses, which may hold anything; the start time is the 22nd field.
+fn parse_stat(number: u32, stat: &str) -> Option<Parent> {
+    let (before, after) = stat.rsplit_once(')')?;
+    let (_, name) = before.split_once('(')?;
+    let started = after.split_whitespace().nth(19).filter(|field| field.bytes().all(|byte| byte.is_ascii_digit()))?;
+    Some(Parent { id: format!("{number}-{started}"), name: name.to_owned() })
+}
 
 /// What `git config` says of a key as it stands for the command that asks, `-c` options included; `None` where the key
 /// is not set, or git is not there. Raw: `credential.interactive` may be `never`, which `--type=bool` would refuse.
@@ -14,4 +46,17 @@ pub(crate) fn git_config(key: &str) -> Option<String> {
         .ok()
         .filter(|output| output.status.success())?;
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_hold_anything() {
+        let stat = "42 (a) b (c) S 1 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 98765 1 2 3";
+        let parent = Parent { id: "42-98765".to_owned(), name: "a) b (c".to_owned() };
+        assert_eq!(parse_stat(42, stat), Some(parent));
+        assert_eq!(parse_stat(42, "nonsense"), None);
+    }
 }

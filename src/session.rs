@@ -23,6 +23,11 @@ pub(crate) struct Request {
     pub(crate) kind: TokenKind,
     /// The fingerprint of a token that the resource server refused: any other will do.
     pub(crate) refused: Option<String>,
+    /// The fingerprint of a token that may have been refused: kubectl cannot say so, but asks again. Another is tried where
+    /// that costs nobody anything; else this one will do.
+    pub(crate) suspected: Option<String>,
+    /// The process that asks, for clients that run us again and again when we fail.
+    pub(crate) parent: Option<String>,
     /// What that server said about it, fit to be shown.
     pub(crate) challenge: Option<String>,
     /// Sign in anew, whatever there is (`keyfob login`).
@@ -67,7 +72,8 @@ pub(crate) fn next<'r>(record: &'r Record, request: &Request, now: Timestamp) ->
     }
     let remembered = record.failure.as_ref().filter(|failure| is_remembered(failure, request, now));
     let patience = record.retry_at.filter(|until| now < *until && *until - now <= LONGEST_PATIENCE);
-    if (remembered.is_some() || patience.is_some() || request.refreshed)
+    let irreplaceable = request.suspected.is_some() && request.ended.is_none() && !is_replaceable(record, request, now);
+    if (remembered.is_some() || patience.is_some() || request.refreshed || irreplaceable)
         && let Some(token) = living(record, request, now)
     {
         return Next::Serve(token);
@@ -102,7 +108,7 @@ fn sign_in_anew<'r>(record: &'r Record, request: &Request, now: Timestamp) -> Ne
 
 /// The token that answers a request without anything else being done: a hit.
 pub(crate) fn fresh<'r>(record: &'r Record, request: &Request, now: Timestamp) -> Option<&'r Token> {
-    wanted(record, request).filter(|token| {
+    wanted(record, request).filter(|token| !is_named(token, request.kind, request.suspected.as_ref())).filter(|token| {
         let (end, margin) = (token.end(request.kind), token.margin(request.kind));
         // A clock set back beyond the receipt can tell nothing about the rest of its life.
         end.is_some_and(|end| now < end - margin && now + margin >= token.received_at)
@@ -123,11 +129,17 @@ fn wanted<'r>(record: &'r Record, request: &Request) -> Option<&'r Token> {
 
 /// Whether the resource server has refused it, by this request's word or an earlier one's.
 pub(crate) fn is_refused(token: &Token, request: &Request) -> bool {
-    let named = || {
-        let secret = token.secret(request.kind);
-        request.refused.as_ref().is_some_and(|refused| secret.is_some_and(|secret| secret.fingerprint() == *refused))
-    };
-    token.refused || named()
+    token.refused || is_named(token, request.kind, request.refused.as_ref())
+}
+
+fn is_named(token: &Token, kind: TokenKind, fingerprint: Option<&String>) -> bool {
+    let secret = token.secret(kind);
+    fingerprint.is_some_and(|fingerprint| secret.is_some_and(|secret| secret.fingerprint() == *fingerprint))
+}
+
+/// Whether a token that is only suspected may be replaced: in silence, and not when that was tried a moment ago.
+fn is_replaceable(record: &Record, request: &Request, now: Timestamp) -> bool {
+    record.refresh_token.is_some() && record.tokens.get(&request.slot).is_none_or(|token| !token.is_vain(now))
 }
 
 /// A server that refuses a token and its successor refuses them all: one refresh a minute is tried, so that a helper that
@@ -141,7 +153,8 @@ fn is_remembered(failure: &Failure, request: &Request, now: Timestamp) -> bool {
     let recent = (0..MEMORY).contains(&(now - failure.at));
     // What may be over in a moment is worth another request.
     let lasting = failure.kind != Kind::Transient;
-    came_while_waiting || (request.headless && recent && lasting)
+    let same_parent = failure.parent.is_some() && failure.parent == request.parent;
+    came_while_waiting || (recent && (same_parent || (request.headless && lasting)))
 }
 
 impl Token {
@@ -216,7 +229,7 @@ mod tests {
     }
 
     fn failure(at: Timestamp, outcome: u64) -> Failure {
-        Failure { at, outcome, kind: Kind::SignInEnded, text: "denied".to_owned(), hint: None }
+        Failure { at, outcome, kind: Kind::SignInEnded, text: "denied".to_owned(), hint: None, parent: None }
     }
 
     /// What the table says in words.
@@ -251,6 +264,9 @@ mod tests {
         let headless = Request { headless: true, ..Request::default() };
         let anew = Request { login: true, ..Request::default() };
         let refused = Request { refused: Some(Secret::new("at").fingerprint()), ..Request::default() };
+        let suspected = Request { suspected: Some(Secret::new("at").fingerprint()), ..Request::default() };
+        let suspected_and_ended = Request { ended: Some("over".to_owned()), ..suspected.clone() };
+        let parent = Request { parent: Some("7-1".to_owned()), ..Request::default() };
         let other_slot = Request { slot: "organization=x".to_owned(), ..Request::default() };
         let id = Request { kind: TokenKind::Id, ..Request::default() };
         let done = Request { refreshed: true, ..Request::default() };
@@ -277,6 +293,15 @@ mod tests {
             ("marked so, and it took the place of another", with(&|r| { holds(r, NOW - 59, 300); rt(r); mark(r, true, true); }), &plain, "refused again at"),
             ("the same, a minute later", with(&|r| { holds(r, NOW - 60, 300); rt(r); mark(r, false, true); }), &refused, "refresh rt"),
             ("it took the place of another and is well", with(&|r| { holds(r, NOW, 300); mark(r, false, true); }), &plain, "serve at"),
+            ("suspected: another is tried in silence", with(&|r| { holds(r, NOW, 300); rt(r); }), &suspected, "refresh rt"),
+            ("suspected, but tried a moment ago", with(&|r| { holds(r, NOW - 59, 300); rt(r); mark(r, false, true); }), &suspected, "serve at"),
+            ("suspected, tried a minute ago", with(&|r| { holds(r, NOW - 60, 300); rt(r); mark(r, false, true); }), &suspected, "refresh rt"),
+            ("suspected, but nothing to refresh with", with(&|r| holds(r, NOW, 300)), &suspected, "serve at"),
+            ("suspected, and the provider fails", with(&|r| { holds(r, NOW, 300); rt(r); r.retry_at = Some(NOW + 9); }), &suspected, "serve at"),
+            ("suspected, and the provider has ended the session", with(&|r| { holds(r, NOW, 300); mark(r, true, false); }), &suspected_and_ended, "login"),
+            ("suspected, but there is a newer one", with(&|r| { r.tokens.insert(String::new(), token("at2", NOW, 300)); }), &suspected, "serve at2"),
+            ("a failure from before, for the same parent", with(&|r| r.failure = Some(Failure { parent: parent.parent.clone(), ..failure(NOW - 29, 0) })), &parent, "fail: denied"),
+            ("a failure from before, for another parent", with(&|r| r.failure = Some(Failure { parent: Some("8-1".to_owned()), ..failure(NOW, 0) })), &parent, "login"),
             ("a pending login", with(&|r| r.pending = Some(pending(NOW + 1))), &plain, "poll"),
             ("a pending login beside a session that can refresh", with(&|r| { r.pending = Some(pending(NOW + 1)); rt(r); }), &plain, "refresh rt"),
             ("a pending login that is over", with(&|r| r.pending = Some(pending(NOW))), &plain, "login"),

@@ -9,7 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::human::Human;
 use crate::oauth::http::Http;
 use crate::session::{self, Next, Request};
-use crate::store::{Guard, LOCK_PATIENCE, Record, Store, Token, held_too_long, jitter};
+use crate::store::{Failure, Guard, LOCK_PATIENCE, Record, Store, Token, held_too_long, jitter};
 
 /// One session and the world around it.
 pub(crate) struct Broker<'a> {
@@ -53,7 +53,7 @@ impl Broker<'_> {
             self.mark_refused(&mut guard, &request);
             match session::next(&guard.record, &request, self.clock.now()) {
                 Next::Serve(token) => return Ok(token.clone()),
-                Next::Fail(failure) => return Err(failure.error()),
+                Next::Fail(failure) => return Err(told(failure, &request)),
                 Next::Patience(until) => return Err(self.asked_for_patience(until)),
                 Next::RefusedAgain(token) => return Err(self.refused_again(token, request.challenge.as_deref())),
                 Next::Refresh(refresh_token) => {
@@ -167,8 +167,8 @@ impl Broker<'_> {
     }
 
     /// Records a failure for those who wait or ask next, and returns it. That it cannot be recorded changes nothing.
-    fn fail(&self, guard: &mut Guard<'_>, error: Error) -> Error {
-        guard.record.fail(&error, self.clock.now());
+    fn fail(&self, guard: &mut Guard<'_>, request: &Request, error: Error) -> Error {
+        guard.record.fail(&error, request.parent.as_deref(), self.clock.now());
         let _ = guard.save();
         error
     }
@@ -188,4 +188,10 @@ impl Broker<'_> {
     fn peek(&self) -> Result<Record> {
         Ok(self.store.peek(self.id)?.unwrap_or_default())
     }
+}
+
+/// A failure in the words it was told in before; whether to this very process, its client decides what to make of.
+fn told(failure: &Failure, request: &Request) -> Error {
+    let before = failure.outcome <= request.seen && failure.parent.is_some() && failure.parent == request.parent;
+    if before { failure.error().repeated() } else { failure.error() }
 }

@@ -32,6 +32,10 @@ impl Broker<'_> {
             Outcome::Refused(words) => {
                 // Retired, so that nobody sends it again: at strict servers each reuse counts as theft.
                 guard.record.refresh_token = None;
+                if let Some(token) = guard.record.tokens.get_mut(&request.slot) {
+                    // What was only suspected is certain now: the session is over.
+                    token.refused |= request.suspected.is_some();
+                }
                 guard.save()?;
                 request.ended = Some(words);
                 Ok(None)
@@ -43,7 +47,7 @@ impl Broker<'_> {
                     "check the profile and the provider's registration, or run: {}",
                     self.profile.login_command()
                 ));
-                Err(self.fail(guard, error))
+                Err(self.fail(guard, request, error))
             }
             Outcome::Transient { why, retry_after } => self.postponed(guard, request, &why, retry_after),
         }
@@ -73,6 +77,9 @@ impl Broker<'_> {
         }
         guard.record.grant(&request.slot, tokens, self.profile.keep_refresh_token, now);
         guard.record.refreshed_at = Some(now);
+        if let Some(token) = guard.record.tokens.get_mut(&request.slot) {
+            token.after_refusal |= request.suspected.is_some();
+        }
         self.save_or_say(guard);
         request.refreshed = true;
         match session::living(&guard.record, request, now) {
@@ -92,7 +99,7 @@ impl Broker<'_> {
         guard.record.retry_at = retry_after.map(|seconds| now.saturating_add_unsigned(seconds));
         let error = Error::new(Kind::Transient, format!("cannot renew the session of {}: {why}", self.profile.title()))
             .hint("the session is kept; try again");
-        let error = self.fail(guard, error);
+        let error = self.fail(guard, request, error);
         session::living(&guard.record, request, now).map_or(Err(error), |token| Ok(Some(token.clone())))
     }
 

@@ -54,12 +54,12 @@ impl Broker<'_> {
                 Turn::Served(token) => return Ok(Some(*token)),
                 Turn::LookAgain => return Ok(None),
                 // A code is not replaced behind a person's back.
-                Turn::Start if shown.is_some() || polled => return Err(self.ended_without_approval()?),
+                Turn::Start if shown.is_some() || polled => return Err(self.ended_without_approval(request)?),
                 Turn::Start => {
                     if let Presence::Away(why) = presence {
                         return Err(self.human_needed(request, why, None));
                     }
-                    let (pending, saved) = self.start()?;
+                    let (pending, saved) = self.start(request)?;
                     self.show(&presence, &pending, &mut shown);
                     unsaved = (!saved).then_some(pending);
                     continue;
@@ -91,7 +91,7 @@ impl Broker<'_> {
     }
 
     /// Makes sure that a code is waiting for approval, and returns it without waiting (`keyfob login --start`).
-    pub(crate) fn start_only(&self) -> Result<Pending> {
+    pub(crate) fn start_only(&self, request: &Request) -> Result<Pending> {
         let live = |pending: &Pending| pending.is_live(self.clock.now());
         let Some(_login_lock) = self.store.try_login_lock(self.id)? else {
             // Whoever polls has a code; it is the one.
@@ -103,7 +103,7 @@ impl Broker<'_> {
             return Ok(pending);
         }
         self.lock_for_good()?.reserve()?;
-        Ok(self.start()?.0)
+        Ok(self.start(request)?.0)
     }
 
     /// Waits to be the one who polls, showing the code of whoever is meanwhile.
@@ -159,7 +159,7 @@ impl Broker<'_> {
     }
 
     /// Asks the provider for a code, and writes it down before anybody sees it; whether that worked.
-    fn start(&self) -> Result<(Pending, bool)> {
+    fn start(&self, request: &Request) -> Result<(Pending, bool)> {
         let asked = self.profile.asked_slot(&self.destination.slot);
         let url = &self.profile.endpoints.device_authorization;
         let answer = self.http.post(url, &device::start_form(self.profile, &asked), http::PATIENCE);
@@ -183,7 +183,7 @@ impl Broker<'_> {
                 let saved = guard.save().is_ok();
                 Ok((pending, saved))
             }
-            Err(error) => Err(self.fail(&mut guard, error)),
+            Err(error) => Err(self.fail(&mut guard, request, error)),
         }
     }
 
@@ -214,7 +214,7 @@ impl Broker<'_> {
             }
         };
         guard.record.pending = None;
-        Err(self.fail(&mut guard, error))
+        Err(self.fail(&mut guard, request, error))
     }
 
     fn approved(
@@ -267,14 +267,14 @@ impl Broker<'_> {
     }
 
     /// The code that was shown is gone from the record, or its time is over.
-    fn ended_without_approval(&self) -> Result<Error> {
+    fn ended_without_approval(&self, request: &Request) -> Result<Error> {
         let mut guard = self.lock_for_good()?;
         let error = match guard.record.pending.take() {
             Some(_) => self.expired(),
             None => Error::new(Kind::SignInEnded, format!("the sign-in to {} was called off", self.profile.title()))
                 .hint(format!("to try again, run: {}", self.profile.login_command())),
         };
-        Ok(self.fail(&mut guard, error))
+        Ok(self.fail(&mut guard, request, error))
     }
 
     /// Shows a code once; a new one again.

@@ -25,11 +25,8 @@ pub(super) fn run(command: &Login) -> Result<ExitCode> {
         place,
     };
     if command.start {
-        #[expect(
-            clippy::redundant_closure_for_method_calls,
-            reason = "the method is not general enough in its lifetime"
-        )]
-        let pending = errand.with_broker(|broker| broker.start_only())?;
+        let request = errand.request();
+        let pending = errand.with_broker(|broker| broker.start_only(&request))?;
         let text = if command.json { as_json(profile.title(), &pending)? } else { as_text(profile.title(), &pending) };
         print(text.as_bytes())?;
     } else {

@@ -1,6 +1,8 @@
 //! One file for each thing that can be asked, and what they share: finding the profile, meeting the world.
 
+mod docker;
 mod git;
+mod kubectl;
 mod login;
 mod logout;
 mod status;
@@ -25,6 +27,8 @@ use crate::store::{Store, Token, record};
 pub(crate) fn run(command: Command) -> ExitCode {
     let done = match command {
         Command::Git(git) => return git::run(&git),
+        Command::Kubectl(kubectl) => return kubectl::run(&kubectl),
+        Command::Docker(docker) => return docker::run(&docker),
         Command::Login(login) => login::run(&login),
         Command::Logout(logout) => logout::run(&logout),
         Command::Status(status) => status::run(&status),

@@ -58,6 +58,11 @@ pub(crate) fn gcm_interactive_off() -> bool {
     env::var_os("GCM_INTERACTIVE").is_some_and(|value| value == "never" || is_false(&value))
 }
 
+/// `KUBERNETES_EXEC_INFO`: what a Kubernetes client tells its credential plugin. Bytes that are no text are kept as such.
+pub(crate) fn kubernetes_exec_info() -> Option<String> {
+    env::var_os("KUBERNETES_EXEC_INFO").map(|value| value.to_string_lossy().into_owned())
+}
+
 fn path(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

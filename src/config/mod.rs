@@ -6,6 +6,7 @@ pub(crate) mod folders;
 pub(crate) mod location;
 pub(crate) mod matching;
 mod profile;
+pub(crate) mod registry;
 
 use std::fs::File;
 use std::io::Read;

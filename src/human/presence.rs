@@ -8,6 +8,8 @@ use crate::process;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Client {
     Git,
+    Kubectl,
+    Docker,
     /// A command a person typed for its own sake: `keyfob login`.
     Login,
     /// Any other command of ours: `keyfob token` in a script.
@@ -55,7 +57,7 @@ pub(crate) fn decide(signals: Signals, credential_interactive: impl FnOnce() -> 
         Client::Git if git_prompts_off => return Away("GIT_TERMINAL_PROMPT=0"),
         Client::Git if silent_fetch => return Away("VSCODE_GIT_FETCH_SILENT"),
         Client::Git if gcm_off => return Away("GCM_INTERACTIVE"),
-        Client::Git | Client::Command => {}
+        Client::Git | Client::Kubectl | Client::Docker | Client::Command => {}
     }
     if ci {
         return Away("CI");
@@ -124,6 +126,8 @@ mod tests {
             (Signals { interactive: Interactive::Never, ..SEEN }, None, Away("KEYFOB_INTERACTIVE=never")),
             (Signals { interactive: Interactive::Always, ..nowhere }, Some("never"), Here),
             (Signals { client: Client::Login, ..nowhere }, Some("never"), Here),
+            (Signals { client: Client::Kubectl, git_prompts_off: true, ..SEEN }, Some("never"), Here),
+            (Signals { client: Client::Docker, terminal: false, ..SEEN }, None, Away("no terminal")),
             (Signals { client: Client::Command, git_prompts_off: true, ..SEEN }, Some("never"), Here),
             (Signals { client: Client::Command, ..nowhere }, None, Away("CI")),
         ] {

@@ -1,7 +1,9 @@
 //! What clients say and hear. Each protocol is a pure codec, bytes to structs and back, checked both ways; what they have
 //! in common is here.
 
+pub(crate) mod docker;
 pub(crate) mod git;
+pub(crate) mod kubectl;
 
 use crate::clock::Timestamp;
 use crate::secret::Secret;

@@ -2,6 +2,7 @@
 
 mod file;
 mod lock;
+pub(crate) mod markers;
 pub(crate) mod passwords;
 mod private;
 pub(crate) mod record;

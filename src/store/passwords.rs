@@ -65,9 +65,9 @@ impl Pattern<'_> {
 #[derive(Debug, Deserialize, Serialize)]
 struct Place {
     version: u32,
-    /// `git`.
+    /// `git` or `docker`.
     service: String,
-    /// What the client calls the place: `https://host` for git.
+    /// What the client calls the place: `https://host` for git, `host[:port]` for docker.
     name: SecretBytes,
     entries: Vec<Entry>,
     #[serde(flatten)]
@@ -89,6 +89,27 @@ impl Passwords {
     /// The entries of a place, the newest first, without a lock.
     pub(crate) fn entries(&self, service: &str, name: &[u8]) -> Result<Vec<Entry>> {
         Ok(Self::read(&self.path(service, name))?.map(|place| place.entries).unwrap_or_default())
+    }
+
+    /// Every entry of a service with the name of its place, without a lock.
+    pub(crate) fn all(&self, service: &str) -> Result<Vec<(Vec<u8>, Entry)>> {
+        let files = match fs::read_dir(&self.folder) {
+            Ok(files) => files,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(Error::broken(format!("cannot read {}", self.folder.display()), error)),
+        };
+        let mut all = Vec::new();
+        for path in files
+            .filter_map(|file| Some(file.ok()?.path()))
+            .filter(|path| path.extension().is_some_and(|e| e == "json"))
+        {
+            if let Some(place) = Self::read(&path)?.filter(|place| place.service == service) {
+                all.extend(place.entries.into_iter().map(|entry| (place.name.expose().to_vec(), entry)));
+            }
+        }
+        Ok(all)
     }
 
     /// Changes the entries of a place under the lock; a change that changes nothing writes nothing, and a place without

@@ -108,6 +108,9 @@ pub(crate) struct Failure {
     pub(crate) text: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) hint: Option<String>,
+    /// The process that was told, where clients ask again and again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) parent: Option<String>,
 }
 
 impl Failure {
@@ -225,10 +228,12 @@ impl Record {
     }
 
     /// Remembers a failure.
-    pub(crate) fn fail(&mut self, error: &Error, now: Timestamp) {
+    pub(crate) fn fail(&mut self, error: &Error, parent: Option<&str>, now: Timestamp) {
         self.outcomes += 1;
         let hint = error.mend().map(str::to_owned);
-        self.failure = Some(Failure { at: now, outcome: self.outcomes, kind: error.kind, text: error.text(), hint });
+        let parent = parent.map(str::to_owned);
+        self.failure =
+            Some(Failure { at: now, outcome: self.outcomes, kind: error.kind, text: error.text(), hint, parent });
     }
 }
 

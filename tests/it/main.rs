@@ -13,6 +13,10 @@ mod refresh;
 mod presence;
 // What git says and hears; the real git against a real server.
 mod git;
+// What Kubernetes clients tell and read.
+mod kubectl;
+// What docker, podman and skopeo say and hear.
+mod docker;
 // login, logout, status, token.
 mod commands;
 // Bad configuration, broken records, hostile folders, full disks.

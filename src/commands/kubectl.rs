@@ -1,0 +1,138 @@
+//! `keyfob kubectl`: Kubernetes' exec credential plugin. stdin is never touched: some clients leave it open, others need
+//! it for themselves.
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use super::{Errand, inline, print, report};
+use crate::cli::Kubectl;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, Destination, Location, Profile, environment};
+use crate::error::{Error, Kind, Result};
+use crate::human::escape::escape;
+use crate::human::presence::Client;
+use crate::process;
+use crate::protocol::Credential;
+use crate::protocol::kubectl::{self, Request as Asked};
+use crate::secret::Secret;
+use crate::session::Request;
+use crate::store::markers::Markers;
+use crate::store::record;
+
+/// Answers one request: 0 with a credential, 1 without.
+pub(super) fn run(command: &Kubectl) -> ExitCode {
+    match answer(command).and_then(|answer| print(answer.as_bytes())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // kubectl runs a plugin that failed up to five times: who has seen the words need not see them again.
+            if !(error.is_repeated() && io::stderr().is_terminal()) {
+                report(&error);
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn answer(command: &Kubectl) -> Result<String> {
+    let variable = environment::kubernetes_exec_info();
+    let asked = kubectl::decode(variable.as_deref()).map_err(|why| {
+        Error::new(Kind::Usage, why.to_string())
+            .hint("set apiVersion: client.authentication.k8s.io/v1 for this user in the kubeconfig")
+    })?;
+    let config = match inline(&command.inline)? {
+        Some(profile) => Config { profiles: vec![profile], ..Config::default() },
+        None => Config::load()?,
+    };
+    let server = server(&asked)?;
+    let profile = profile(&config, command, server.as_ref())?;
+    let destination = destination(profile, server.as_ref())?;
+
+    let parent = process::parent();
+    let place = match (&server, &profile.clusters[..]) {
+        (Some(location), _) => location.authority(),
+        (None, [(entry, _)]) => entry.location.authority(),
+        (None, _) => "the cluster".to_owned(),
+    };
+    let client = parent.as_ref().map_or("kubectl", |parent| parent.name.as_str());
+    let what = format!("{} needs to sign in to {place}", escape(client));
+    let errand = Errand { profile, destination, client: Client::Kubectl, what, place };
+
+    // The protocol cannot say that a token was refused. A client that asks again for one that lives says it all the same;
+    // one that does not even tell what it wants asks again for no reason.
+    let markers = Markers::open()?;
+    let id = record::id(profile);
+    let asking = parent.as_ref().filter(|_| variable.is_some());
+    let suspected = asking
+        .filter(|_| !profile.preset.refresh_kills_access)
+        .and_then(|parent| markers.given(&parent.id, &marker(&id, destination)));
+    let request = Request { suspected, parent: parent.as_ref().map(|parent| parent.id.clone()), ..errand.request() };
+    let token = errand.obtain(request)?;
+    let secret = token.secret(destination.token).cloned().unwrap_or_else(|| Secret::new(""));
+    let now = SystemClock::new().now();
+    if let Some(parent) = asking {
+        markers.give(&parent.id, &marker(&id, destination), &secret);
+        if token.received_at == now {
+            // Not on a hit: the folder is read when a token has just come, which bounds how full it gets.
+            markers.sweep(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(now.unsigned_abs()));
+        }
+    }
+    let expires_at = token.told_end(destination.token, now);
+    Ok(asked.encode(&Credential { username: String::new(), secret, expires_at }))
+}
+
+/// A session's token for one slot, as a marker names it.
+fn marker(id: &str, destination: &Destination) -> String {
+    Secret::new(format!("{id} {:?} {}", destination.token, destination.slot.key())).fingerprint()
+}
+
+fn server(asked: &Asked) -> Result<Option<Location>> {
+    asked.location().transpose().map_err(|why| {
+        Error::new(Kind::Usage, format!("the kubeconfig's server {why}")).hint("correct server in the kubeconfig")
+    })
+}
+
+/// The profile named, the one whose clusters have the server, or the only one.
+fn profile<'a>(config: &'a Config, command: &Kubectl, server: Option<&Location>) -> Result<&'a Profile> {
+    if let Some(name) = &command.profile {
+        return config.named(name);
+    }
+    let names_it = |profile: &&Profile| profile.clusters.iter().any(|(entry, _)| Some(&entry.location) == server);
+    let naming: Vec<&Profile> = config.profiles.iter().filter(names_it).collect();
+    match (&naming[..], &config.profiles[..]) {
+        ([one], _) => Ok(one),
+        ([], [only]) => Ok(only),
+        ([], []) => Err(Error::new(Kind::Usage, "there is nothing to sign in to").hint(config.choices())),
+        ([], _) => Err(Error::new(Kind::Usage, "which profile?")
+            .hint(format!("add --profile NAME to args of this user in the kubeconfig; {}", config.choices()))),
+        (several, _) => several.iter().find(|profile| profile.default).copied().ok_or_else(|| {
+            Error::new(Kind::Configuration, "several profiles name this cluster")
+                .hint("add --profile NAME to args of this user in the kubeconfig, or default = true to one profile")
+        }),
+    }
+}
+
+/// What the cluster takes. A server that is told must be one of the profile's, where it names any; one that is not told
+/// can only be theirs.
+fn destination<'a>(profile: &'a Profile, server: Option<&Location>) -> Result<&'a Destination> {
+    let mut clusters = profile.clusters.iter();
+    if let Some(server) = server {
+        if profile.clusters.is_empty() {
+            return Ok(&profile.plain);
+        }
+        let known = clusters.find(|(entry, _)| entry.location == *server);
+        return known.map(|(_, destination)| destination).ok_or_else(|| {
+            let what = format!("the server {server} is none of the clusters of {}", profile.title());
+            Error::new(Kind::Configuration, what).hint("if its tokens may go there, add it to clusters in the profile")
+        });
+    }
+    let Some((_, first)) = clusters.next() else { return Ok(&profile.plain) };
+    if clusters.all(|(_, other)| other == first) {
+        return Ok(first);
+    }
+    let what = format!(
+        "the clusters of {} take different tokens, and this client does not say which it means",
+        profile.title()
+    );
+    Err(Error::new(Kind::Configuration, what).hint("set provideClusterInfo: true for this user in the kubeconfig"))
+}

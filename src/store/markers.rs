@@ -1,0 +1,75 @@
+//! Who was given which token: one small file for each parent process and session, so that a client which asks again for
+//! a token that lives is understood to have been refused. Nothing in them is secret, and losing one costs nothing.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use super::private;
+use crate::config::folders;
+use crate::error::Result;
+use crate::secret::Secret;
+
+/// A marker older than this is of a process that is gone, or that will not be missed.
+const LIFE: Duration = Duration::from_secs(3_600);
+
+/// The folder with all of them.
+#[derive(Debug)]
+pub(crate) struct Markers {
+    folder: PathBuf,
+}
+
+impl Markers {
+    /// The person's markers. Touches no file.
+    pub(crate) fn open() -> Result<Self> {
+        Ok(Self { folder: folders::state()?.join("parents") })
+    }
+
+    /// The fingerprint of the token that `parent` was given last for the session `id`.
+    pub(crate) fn given(&self, parent: &str, id: &str) -> Option<String> {
+        let bytes = private::read(&self.path(parent, id)).ok()??;
+        String::from_utf8(bytes).ok()
+    }
+
+    /// Notes what `parent` is given. That it cannot be noted changes nothing for it.
+    pub(crate) fn give(&self, parent: &str, id: &str, token: &Secret) {
+        let _ = private::put(&self.path(parent, id), token.fingerprint().as_bytes());
+    }
+
+    /// Removes the markers of processes long gone. `now` is the time by the file system's clock.
+    pub(crate) fn sweep(&self, now: SystemTime) {
+        let Ok(entries) = fs::read_dir(&self.folder) else { return };
+        for entry in entries.flatten() {
+            let written = entry.metadata().and_then(|meta| meta.modified());
+            if written.is_ok_and(|written| now.duration_since(written).is_ok_and(|age| age > LIFE)) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    fn path(&self, parent: &str, id: &str) -> PathBuf {
+        self.folder.join(format!("{parent}-{}", id.get(..12).unwrap_or(id)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noted_read_and_swept() {
+        let root = tempfile::tempdir().unwrap();
+        let markers = Markers { folder: root.path().join("parents") };
+        let token = Secret::new("at");
+        assert_eq!(markers.given("7-1", "abc"), None);
+        markers.give("7-1", "abc", &token);
+        assert_eq!(markers.given("7-1", "abc"), Some(token.fingerprint()));
+        assert_eq!(markers.given("7-2", "abc"), None, "another process with the same number");
+        let path = markers.path("7-1", "abc");
+        let written = fs::metadata(&path).unwrap().modified().unwrap();
+        markers.sweep(written + LIFE);
+        assert!(path.exists());
+        markers.sweep(written + LIFE * 2);
+        assert!(!path.exists());
+    }
+}

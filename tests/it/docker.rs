@@ -1,0 +1,213 @@
+use crate::support::provider::{Endpoint, Manners, Provider};
+use crate::support::sandbox::{Sandbox, Transcript, run, workos};
+
+const MISS: &str = "credentials not found in native keychain\n";
+
+fn approving() -> Provider {
+    Provider::with(Manners { approves_by_itself: true, ..Manners::default() })
+}
+
+fn registry(provider: &Provider) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.configure(&workos(provider, "acme", "hosts = [\"r.acme.dev\", \"r.acme.dev:5000\"]"));
+    sandbox
+}
+
+fn said(stdout: &str, stderr: &str, code: i32) -> Transcript {
+    Transcript { stdout: stdout.to_owned(), stderr: stderr.to_owned(), code: Some(code) }
+}
+
+fn keep(sandbox: &Sandbox, server: &str, username: &str, secret: &str) {
+    let login = format!(r#"{{"ServerURL":"{server}","Username":"{username}","Secret":"{secret}"}}"#);
+    assert_eq!(sandbox.run(&["docker", "store"], &login), said("", "", 0), "{server}");
+}
+
+#[test]
+fn a_registry_with_a_profile_gets_the_token_under_any_spelling() {
+    let provider = approving();
+    let sandbox = registry(&provider);
+    let mut secrets = Vec::new();
+    for spelling in [
+        "r.acme.dev",
+        "https://r.acme.dev",
+        "r.acme.dev:443",
+        "https://r.acme.dev:443/",
+        "r.acme.dev/team/app",
+        " r.acme.dev\n",
+        "R.ACME.dev:5000",
+    ] {
+        let done = sandbox.run_asking(&["docker", "get"], spelling);
+        assert_eq!(done.code, Some(0), "{spelling}: {done:?}");
+        let answer: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+        assert_eq!(answer["ServerURL"], spelling.trim(), "echoed as it came");
+        assert_eq!(answer["Username"], "oauth2");
+        secrets.push(answer["Secret"].as_str().unwrap().to_owned());
+    }
+    assert!(provider.accepts(&secrets[0]) && secrets.iter().all(|secret| *secret == secrets[0]));
+    assert_eq!(provider.count(Endpoint::Start), 1);
+    for other in ["r.acme.dev:5001", "http://r.acme.dev", "evil-r.acme.dev", "r.acme.dev.evil.dev"] {
+        assert_eq!(sandbox.run(&["docker", "get"], other), said(MISS, "", 1), "{other}");
+    }
+}
+
+#[test]
+fn git_and_docker_share_a_session() {
+    let provider = approving();
+    let sandbox = Sandbox::new();
+    sandbox.configure(&workos(&provider, "acme", "hosts = [\"git.acme.dev\", \"r.acme.dev\"]\n[profile.acme.at.\"r.acme.dev\"]\nresource = \"https://r.acme.dev\"\nusername = \"token\""));
+    assert!(sandbox.run_asking(&["git", "get"], "protocol=https\nhost=git.acme.dev\n\n").stdout.contains("password="));
+    let done = sandbox.run(&["docker", "get"], "r.acme.dev");
+    assert!(done.stdout.contains("\"Username\":\"token\""), "{done:?}");
+    assert_eq!(provider.of(Endpoint::Refresh)[0].form["resource"], "https://r.acme.dev");
+    assert_eq!(provider.count(Endpoint::Start), 1, "a missing slot is a refresh, not a login");
+    assert_eq!(sandbox.run(&["docker", "get"], "r.acme.dev").stdout, done.stdout);
+    assert_eq!(provider.count(Endpoint::Refresh), 1);
+}
+
+#[test]
+fn errors_are_on_both_channels_and_exit_with_1() {
+    let provider = Provider::start();
+    let sandbox = registry(&provider);
+    let words = "nobody is here to sign in to acme (CI); run: keyfob login acme\n";
+    assert_eq!(sandbox.run(&["docker", "get"], "r.acme.dev"), said(words, &format!("keyfob: {words}"), 1));
+    sandbox.configure("[profile.x]\n");
+    let done = sandbox.run(&["docker", "get"], "r.acme.dev");
+    assert_eq!(done.code, Some(1));
+    assert!(done.stdout.contains("provider is missing") && done.stderr.contains("provider is missing"), "{done:?}");
+}
+
+#[test]
+fn the_protocols_own_words() {
+    let sandbox = Sandbox::new();
+    let no_server = "no credentials server URL\n";
+    let large = "a".repeat(1 << 20);
+    for stdin in ["", "\n", "  ", "ftp://x.dev", &large] {
+        let done = sandbox.run(&["docker", "get"], stdin);
+        assert_eq!((done.stdout.as_str(), done.code), (no_server, Some(1)), "{}", &stdin[..stdin.len().min(20)]);
+    }
+    for stdin in ["", "garbage", "[]", r#"{"Username":"u","Secret":"s"}"#, &large] {
+        let done = sandbox.run(&["docker", "store"], stdin);
+        assert_eq!((done.stdout.as_str(), done.code), (no_server, Some(1)), "{}", &stdin[..stdin.len().min(20)]);
+    }
+    let done = sandbox.run(&["docker", "store"], r#"{"ServerURL":"x.dev","Secret":"s"}"#);
+    assert_eq!((done.stdout.as_str(), done.code), ("no credentials username\n", Some(1)));
+    for stdin in ["", "unknown.dev", "garbage garbage", &large] {
+        assert_eq!(sandbox.run(&["docker", "erase"], stdin).code, Some(if stdin.len() > 1_000 { 1 } else { 0 }));
+    }
+    assert_eq!(
+        sandbox.run(&["docker", "version"], "").stdout,
+        concat!("docker-credential-keyfob (keyfob) ", env!("CARGO_PKG_VERSION"), "\n")
+    );
+    assert_eq!(sandbox.run(&["docker", "list"], "unused"), said("{}\n", "", 0));
+}
+
+#[cfg(unix)]
+#[test]
+fn called_by_dockers_name_for_it() {
+    let sandbox = Sandbox::new();
+    let called = |args: &[&str]| {
+        let mut command = sandbox.command("docker-credential-keyfob");
+        command.args(args);
+        run(command, "")
+    };
+    let usage = "Usage: docker-credential-keyfob <store|get|erase|list|version>\n";
+    for args in [&[][..], &["frobnicate"], &["get", "x"], &["--profile", "acme", "get"]] {
+        assert_eq!(called(args), said(usage, "", 1), "{args:?}");
+    }
+    assert_eq!(called(&["--help"]), said(usage, "", 0));
+    for args in [["version"], ["--version"], ["-v"]] {
+        assert_eq!(called(&args).code, Some(0));
+    }
+}
+
+#[test]
+fn what_docker_login_keeps_comes_back_under_any_spelling() {
+    let sandbox = Sandbox::new();
+    keep(&sandbox, "r.dev", "ann", "one");
+    for spelling in ["r.dev", "https://r.dev", "r.dev:443", "https://r.dev/", "r.dev/team/app", "http://r.dev"] {
+        let answer = format!("{{\"Secret\":\"one\",\"ServerURL\":\"{spelling}\",\"Username\":\"ann\"}}\n");
+        assert_eq!(sandbox.run(&["docker", "get"], spelling), said(&answer, "", 0), "{spelling}");
+    }
+    assert_eq!(sandbox.run(&["docker", "get"], "r.dev:5000"), said(MISS, "", 1));
+    keep(&sandbox, "https://r.dev/team", "bob", "two");
+    assert!(sandbox.run(&["docker", "get"], "r.dev/team/app").stdout.contains("bob"), "the longest path");
+    assert!(sandbox.run(&["docker", "get"], "r.dev/other").stdout.contains("ann"));
+    keep(&sandbox, "https://r.dev", "ann", "three");
+    assert!(sandbox.run(&["docker", "get"], "r.dev").stdout.contains("three"), "overwritten");
+    assert_eq!(sandbox.run(&["docker", "list"], "").stdout, "{\"r.dev\":\"ann\",\"r.dev/team\":\"bob\"}\n");
+    for spelling in ["r.dev", "http://r.dev", "https://r.dev"] {
+        assert_eq!(sandbox.run(&["docker", "erase"], spelling), said("", "", 0));
+    }
+    assert_eq!(sandbox.run(&["docker", "get"], "r.dev"), said(MISS, "", 1));
+}
+
+#[test]
+fn identity_tokens_and_docker_hubs_own_keys() {
+    let sandbox = Sandbox::new();
+    keep(&sandbox, "r.dev", "\\u003ctoken\\u003e", "identity");
+    assert!(sandbox.run(&["docker", "get"], "r.dev").stdout.contains("\"Username\":\"<token>\""));
+    keep(&sandbox, "https://index.docker.io/v1/", "hub-user", "pat");
+    for spelling in ["docker.io", "index.docker.io", "registry-1.docker.io", "https://index.docker.io/v1/"] {
+        assert!(sandbox.run(&["docker", "get"], spelling).stdout.contains("hub-user"), "{spelling}");
+    }
+    let own = "https://index.docker.io/v1/access-token";
+    assert_eq!(sandbox.run(&["docker", "get"], own), said(MISS, "", 1), "the login is not that token");
+    keep(&sandbox, own, "hub-user", "jwt");
+    assert!(sandbox.run(&["docker", "get"], own).stdout.contains("jwt"));
+    assert_eq!(
+        sandbox.run(&["docker", "list"], "").stdout,
+        "{\"https://index.docker.io/v1/\":\"hub-user\",\"https://index.docker.io/v1/access-token\":\"hub-user\",\"r.dev\":\"<token>\"}\n"
+    );
+}
+
+#[test]
+fn a_registry_that_takes_no_oauth_token_says_so_and_keeps_its_login() {
+    let provider = approving();
+    let sandbox = Sandbox::new();
+    sandbox.configure(&workos(&provider, "acme", "hosts = [\"docker.io\", \"registry.gitlab.com\"]"));
+    for (server, why) in [
+        ("docker.io", "Docker Hub takes personal access tokens"),
+        ("registry.gitlab.com", "GitLab's registry takes personal, deploy and job tokens"),
+    ] {
+        let done = sandbox.run_asking(&["docker", "get"], server);
+        assert_eq!(done.code, Some(1));
+        assert!(
+            done.stdout.starts_with(why) && done.stderr.contains(why) && done.stderr.contains("docker login"),
+            "{done:?}"
+        );
+        keep(&sandbox, server, "me", "pat");
+        assert!(sandbox.run(&["docker", "get"], server).stdout.contains("pat"));
+    }
+    assert!(provider.seen().is_empty());
+}
+
+#[test]
+fn with_a_profile_store_keeps_nothing_and_erase_drops_the_access_token_alone() {
+    let provider = approving();
+    let sandbox = registry(&provider);
+    keep(&sandbox, "r.acme.dev", "someone", "else");
+    assert!(!sandbox.state().join("passwords").exists());
+    let first = sandbox.run_asking(&["docker", "get"], "r.acme.dev").stdout;
+    assert_eq!(
+        sandbox.run(&["docker", "list"], "").stdout,
+        "{\"r.acme.dev\":\"oauth2\",\"r.acme.dev:5000\":\"oauth2\"}\n"
+    );
+    assert_eq!(sandbox.run(&["docker", "erase"], "r.acme.dev"), said("", "", 0));
+    let second = sandbox.run(&["docker", "get"], "r.acme.dev").stdout;
+    assert_ne!(first, second);
+    assert_eq!((provider.count(Endpoint::Start), provider.count(Endpoint::Refresh)), (1, 1));
+    for _ in 0..5 {
+        assert_eq!(sandbox.run(&["docker", "erase"], "r.acme.dev"), said("", "", 0), "exits 0 whatever there is");
+    }
+}
+
+#[test]
+fn a_store_that_is_off_says_what_to_do() {
+    let sandbox = Sandbox::new();
+    sandbox.configure("[store]\ndocker = false\n");
+    let done = sandbox.run(&["docker", "store"], r#"{"ServerURL":"r.dev","Username":"u","Secret":"s3cret"}"#);
+    assert_eq!(done.code, Some(1));
+    assert!(done.stdout.contains("set docker = true under [store]") && !done.stdout.contains("s3cret"), "{done:?}");
+    assert_eq!(sandbox.run(&["docker", "get"], "r.dev"), said(MISS, "", 1));
+    assert_eq!(sandbox.run(&["docker", "list"], "").stdout, "{}\n");
+}
