@@ -66,10 +66,19 @@ fn logout_drops_the_access_token_and_keeps_the_session() {
     assert_eq!(done.code, Some(0), "{done:?}");
     quietly(world.inspect("one"));
     assert_eq!(world.asked(), (1, 1));
-    // skopeo 1.9 ends in a stack overflow when a helper's erase fails.
-    quietly(world.skopeo(&["logout", &world.registry.host()]));
-    quietly(world.pull("one"));
-    assert_eq!(world.asked(), (1, 2));
+}
+
+/// Of a token that has just come, too: who logs out does not say that the registry refused it. skopeo 1.9 ends in a stack
+/// overflow when a helper's erase fails.
+#[test]
+fn logging_out_again_and_again_is_no_error() {
+    let Some(world) = World::approving() else { return };
+    assert_eq!(run(world.push("one"), "").code, Some(0));
+    for round in 1..=3 {
+        quietly(world.skopeo(&["logout", &world.registry.host()]));
+        quietly(world.pull("one"));
+        assert_eq!(world.asked(), (1, round));
+    }
 }
 
 /// `docker login` stores whatever the registry let in; the token is keyfob's already.
