@@ -5,10 +5,10 @@ mod sessions;
 
 use std::process::Command;
 
-use crate::has;
 use crate::support::api_server::ApiServer;
 use crate::support::provider::{CLIENT_ID, Endpoint, Manners, Provider};
 use crate::support::sandbox::{Sandbox, Transcript, run, workos};
+use crate::{has, version};
 
 /// An API server that takes a provider's tokens, and a home with this folder's snippet as its kubeconfig.
 struct World {
@@ -18,10 +18,9 @@ struct World {
 }
 
 impl World {
-    /// `None` where there is no kubectl that can do it.
+    /// `None` where there is no kubectl.
     fn new(manners: Manners) -> Option<Self> {
-        // `auth whoami` is of 1.28.
-        if !has("kubectl", (1, 28)) {
+        if !has("kubectl", OLDEST) {
             return None;
         }
         let provider = Provider::with(manners);
@@ -65,6 +64,11 @@ impl World {
         run(self.kubectl(args), "")
     }
 
+    /// What the API server was brought last.
+    fn last(&self) -> String {
+        self.server.log().pop().unwrap_or_default()
+    }
+
     /// Runs kubectl and wants it to succeed in silence.
     fn quietly(&self, args: &[&str]) -> String {
         let done = self.run(args);
@@ -84,11 +88,19 @@ impl World {
     }
 }
 
-/// This folder's kubeconfig, for a server of ours.
+/// The two versions of the protocol, as they stand in a kubeconfig.
+const V1: &str = "client.authentication.k8s.io/v1\n";
+const V1BETA1: &str = "client.authentication.k8s.io/v1beta1\n";
+
+/// The first that can tell a plugin the cluster's server.
+pub const OLDEST: (u32, u32) = (1, 20);
+
+/// This folder's kubeconfig, for a server of ours. A kubectl before 1.22 knows the older version of the protocol alone.
 pub fn kubeconfig(server: &ApiServer) -> String {
     let certificate = server.certificate_authority_data();
     let server = format!("server: {}\n    certificate-authority-data: {certificate}", server.url());
     let snippet = include_str!("kubeconfig");
     assert!(snippet.contains("server: https://k8s.acme.dev:6443\n"));
-    snippet.replace("server: https://k8s.acme.dev:6443", &server)
+    let kubeconfig = snippet.replace("server: https://k8s.acme.dev:6443", &server);
+    if version("kubectl") < Some((1, 22)) { kubeconfig.replace(V1, V1BETA1) } else { kubeconfig }
 }
