@@ -36,8 +36,8 @@ pub(crate) struct Request {
     pub(crate) headless: bool,
     /// The number of outcomes the record had when the caller first looked: later ones came while it waited.
     pub(crate) seen: u64,
-    /// This caller has had its one refresh.
-    pub(crate) refreshed: bool,
+    /// A person has been asked once on this caller's behalf; not twice.
+    pub(crate) asked: bool,
     /// The provider's words, when it has just refused to renew the session.
     pub(crate) ended: Option<String>,
 }
@@ -70,15 +70,16 @@ pub(crate) fn next<'r>(record: &'r Record, request: &Request, now: Timestamp) ->
     if let Some(token) = fresh(record, request, now) {
         return Next::Serve(token);
     }
-    let remembered = record.failure.as_ref().filter(|failure| is_remembered(failure, request, now));
     let patience = record.retry_at.filter(|until| now < *until && *until - now <= LONGEST_PATIENCE);
-    let irreplaceable = request.suspected.is_some() && request.ended.is_none() && !is_replaceable(record, request, now);
-    if (remembered.is_some() || patience.is_some() || request.refreshed || irreplaceable)
-        && let Some(token) = living(record, request, now)
-    {
+    let renewal_failed = remembered(record, Some(&request.slot), request, now);
+    let may_renew = record.refresh_token.is_some()
+        && patience.is_none()
+        && renewal_failed.is_none()
+        && (request.suspected.is_none() || is_replaceable(record, request, now));
+    if !may_renew && let Some(token) = living(record, request, now) {
         return Next::Serve(token);
     }
-    if let Some(failure) = remembered {
+    if let Some(failure) = renewal_failed {
         return Next::Fail(failure);
     }
     if let Some(token) = record.tokens.get(&request.slot).filter(|token| is_refused_again(token, request, now)) {
@@ -87,10 +88,20 @@ pub(crate) fn next<'r>(record: &'r Record, request: &Request, now: Timestamp) ->
     if let Some(refresh_token) = &record.refresh_token {
         return patience.map_or(Next::Refresh(refresh_token), Next::Patience);
     }
+    if let Some(failure) = remembered(record, None, request, now) {
+        return Next::Fail(failure);
+    }
     match record.pending.as_ref().filter(|pending| pending.is_live(now)) {
         Some(pending) => Next::Poll(pending),
         None => Next::Login,
     }
+}
+
+/// Whether an approval may be waiting that somebody asked for in advance (`keyfob login --start`), beside a session that
+/// would do without: whoever comes by when a poll is due asks for it.
+pub(crate) fn is_redeemable(record: &Record, now: Timestamp) -> bool {
+    record.pending.as_ref().is_some_and(|pending| pending.in_advance && pending.is_live(now) && pending.wait(now) == 0)
+        && (record.refresh_token.is_some() || !record.tokens.is_empty())
 }
 
 /// A provider that asks for more patience than this, or a clock that jumped, is not waited for.
@@ -98,7 +109,7 @@ const LONGEST_PATIENCE: i64 = 3_600;
 
 fn sign_in_anew<'r>(record: &'r Record, request: &Request, now: Timestamp) -> Next<'r> {
     match &record.failure {
-        Some(failure) if failure.outcome > request.seen => Next::Fail(failure),
+        Some(failure) if failure.slot.is_none() && failure.outcome > request.seen => Next::Fail(failure),
         _ => match record.pending.as_ref().filter(|pending| pending.is_live(now)) {
             Some(pending) => Next::Poll(pending),
             None => Next::Login,
@@ -137,9 +148,9 @@ fn is_named(token: &Token, kind: TokenKind, fingerprint: Option<&String>) -> boo
     fingerprint.is_some_and(|fingerprint| secret.is_some_and(|secret| secret.fingerprint() == *fingerprint))
 }
 
-/// Whether a token that is only suspected may be replaced: in silence, and not when that was tried a moment ago.
+/// Whether a token that is only suspected may be replaced: not when that was tried a moment ago.
 fn is_replaceable(record: &Record, request: &Request, now: Timestamp) -> bool {
-    record.refresh_token.is_some() && record.tokens.get(&request.slot).is_none_or(|token| !token.is_vain(now))
+    record.tokens.get(&request.slot).is_none_or(|token| !token.is_vain(now))
 }
 
 /// A server that refuses a token and its successor refuses them all: one refresh a minute is tried, so that a helper that
@@ -148,13 +159,18 @@ fn is_refused_again(token: &Token, request: &Request, now: Timestamp) -> bool {
     is_refused(token, request) && token.is_vain(now)
 }
 
-fn is_remembered(failure: &Failure, request: &Request, now: Timestamp) -> bool {
-    let came_while_waiting = failure.outcome > request.seen;
-    let recent = (0..MEMORY).contains(&(now - failure.at));
-    // What may be over in a moment is worth another request.
-    let lasting = failure.kind != Kind::Transient;
-    let same_parent = failure.parent.is_some() && failure.parent == request.parent;
-    came_while_waiting || (recent && (same_parent || (request.headless && lasting)))
+/// The last failure, if it is about what is wanted (renewing that slot, or signing in) and this caller is to be told of it
+/// rather than try again.
+fn remembered<'r>(record: &'r Record, slot: Option<&str>, request: &Request, now: Timestamp) -> Option<&'r Failure> {
+    record.failure.as_ref().filter(|failure| {
+        let came_while_waiting = failure.outcome > request.seen;
+        let recent = (0..MEMORY).contains(&(now - failure.at));
+        // What may be over in a moment is worth another request.
+        let lasting = failure.kind != Kind::Transient;
+        let same_parent = failure.parent.is_some() && failure.parent == request.parent;
+        failure.slot.as_deref() == slot
+            && (came_while_waiting || (recent && (same_parent || (request.headless && lasting))))
+    })
 }
 
 impl Token {
@@ -224,12 +240,26 @@ mod tests {
             next_poll_at: NOW,
             misses: 0,
             slot: String::new(),
+            scopes: Vec::new(),
+            in_advance: false,
             unknown: Map::new(),
         }
     }
 
     fn failure(at: Timestamp, outcome: u64) -> Failure {
-        Failure { at, outcome, kind: Kind::SignInEnded, text: "denied".to_owned(), hint: None, parent: None }
+        Failure {
+            at,
+            outcome,
+            kind: Kind::SignInEnded,
+            text: "denied".to_owned(),
+            hint: None,
+            parent: None,
+            slot: None,
+        }
+    }
+
+    fn renewal(failure: Failure) -> Failure {
+        Failure { slot: Some(String::new()), ..failure }
     }
 
     /// What the table says in words.
@@ -269,7 +299,6 @@ mod tests {
         let parent = Request { parent: Some("7-1".to_owned()), ..Request::default() };
         let other_slot = Request { slot: "organization=x".to_owned(), ..Request::default() };
         let id = Request { kind: TokenKind::Id, ..Request::default() };
-        let done = Request { refreshed: true, ..Request::default() };
 
         #[rustfmt::skip]
         let table: Vec<(&str, Record, &Request, &str)> = vec![
@@ -311,12 +340,16 @@ mod tests {
             ("the same, from the future", with(&|r| r.failure = Some(failure(NOW + 5, 0))), &headless, "login"),
             ("a failure while waiting", with(&|r| r.failure = Some(failure(NOW - 99, 1))), &plain, "fail: denied"),
             ("a passing failure from before, without a terminal", with(&|r| { rt(r); r.failure = Some(Failure { kind: Kind::Transient, ..failure(NOW, 0) }); }), &headless, "refresh rt"),
-            ("a failed refresh, and the old token lives", with(&|r| { holds(r, NOW - 299, 300); rt(r); r.failure = Some(failure(NOW, 1)); }), &plain, "serve at"),
+            ("a failed refresh, and the old token lives", with(&|r| { holds(r, NOW - 299, 300); rt(r); r.failure = Some(renewal(failure(NOW, 1))); }), &plain, "serve at"),
+            ("a failed refresh, and nothing lives", with(&|r| { rt(r); r.failure = Some(renewal(failure(NOW, 1))); }), &plain, "fail: denied"),
+            ("a failed refresh of another slot", with(&|r| { rt(r); r.failure = Some(renewal(failure(NOW, 1))); }), &other_slot, "refresh rt"),
+            ("a denied sign-in beside a session that can refresh", with(&|r| { rt(r); r.failure = Some(failure(NOW, 1)); }), &headless, "refresh rt"),
+            ("login, and another's refresh failed", with(&|r| r.failure = Some(renewal(failure(NOW, 1)))), &anew, "login"),
             ("asked for patience, and the old token lives", with(&|r| { holds(r, NOW - 299, 300); rt(r); r.retry_at = Some(NOW + 9); }), &plain, "serve at"),
             ("asked for patience, and nothing lives", with(&|r| { rt(r); r.retry_at = Some(NOW + 9); }), &plain, "patience 9"),
             ("patience is over", with(&|r| { rt(r); r.retry_at = Some(NOW); }), &plain, "refresh rt"),
             ("absurd patience", with(&|r| { rt(r); r.retry_at = Some(NOW + 999_999); }), &plain, "refresh rt"),
-            ("refreshed, and what came is nearly over", with(&|r| { holds(r, NOW - 299, 300); rt(r); }), &done, "serve at"),
+            ("inside the margin, and nothing can renew it", with(&|r| holds(r, NOW - 299, 300)), &plain, "serve at"),
             ("login, though all is well", with(&|r| { holds(r, NOW, 300); rt(r); }), &anew, "login"),
             ("login, and somebody began one", with(&|r| { holds(r, NOW, 300); r.pending = Some(pending(NOW + 9)); }), &anew, "poll"),
             ("login, approved while waiting", with(&|r| { holds(r, NOW, 300); r.signed_in_outcome = 1; }), &anew, "serve at"),

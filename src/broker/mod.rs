@@ -1,15 +1,22 @@
 //! Executes the policy of session.rs: peek, lock, re-read, act, save. It decides nothing that could be decided there.
 
 mod refresh;
+mod refusal;
 mod sign_in;
+
+use std::time::Duration;
 
 use crate::clock::{self, Clock};
 use crate::config::{Destination, Profile};
 use crate::error::{Error, Kind, Result};
 use crate::human::Human;
-use crate::oauth::http::Http;
+use crate::oauth::answer::{self, Answer};
+use crate::oauth::http::{Form, Http, Response, Unreachable};
 use crate::session::{self, Next, Request};
-use crate::store::{Failure, Guard, LOCK_PATIENCE, Record, Store, Token, held_too_long, jitter};
+use crate::store::{Failure, Guard, Record, Store, Token, patiently};
+
+/// Whoever has a token that lives waits no longer for a better one.
+const LIVING_PATIENCE: Duration = Duration::from_secs(1);
 
 /// One session and the world around it.
 pub(crate) struct Broker<'a> {
@@ -39,7 +46,11 @@ enum Waited<T> {
 impl Broker<'_> {
     /// The token that a request asks for, by whatever it takes: from the record, by a refresh, by a person.
     pub(crate) fn obtain(&self, mut request: Request) -> Result<Token> {
-        let record = self.store.peek(self.id)?.unwrap_or_default();
+        let mut record = self.peek()?;
+        if session::is_redeemable(&record, self.clock.now()) && !request.login {
+            self.redeem(&request);
+            record = self.peek()?;
+        }
         if let Some(token) = session::fresh(&record, &request, self.clock.now()).filter(|_| !request.login) {
             return Ok(token.clone());
         }
@@ -64,6 +75,7 @@ impl Broker<'_> {
                 }
                 Next::Poll(_) | Next::Login => {
                     drop(guard);
+                    request.asked = true;
                     if let Some(token) = self.sign_in(&request)? {
                         return Ok(token);
                     }
@@ -72,22 +84,25 @@ impl Broker<'_> {
         }
     }
 
-    /// Waits for the record's lock, looking meanwhile whether its holder has done what we came for.
+    /// Waits for the record's lock, looking meanwhile whether its holder has done what we came for. A token that lives is
+    /// not kept waiting long behind a provider that does not answer.
     fn lock(&self, request: &Request) -> Result<Waited<Guard<'_>>> {
-        let deadline = self.clock.elapsed() + LOCK_PATIENCE;
-        for attempt in 0.. {
-            if let Some(guard) = self.store.try_lock(self.id, self.clock.now())? {
-                return Ok(Waited::Locked(self.ours(guard)));
+        patiently(self.clock, |waited| {
+            if !waited.is_zero() {
+                let (record, now) = (self.peek()?, self.clock.now());
+                let living =
+                    || session::living(&record, request, now).filter(|_| waited > LIVING_PATIENCE && !request.login);
+                let served = match session::next(&record, request, now) {
+                    Next::Serve(token) => Some(token),
+                    _ => living(),
+                };
+                if let Some(token) = served {
+                    return Ok(Some(Waited::Served(Box::new(token.clone()))));
+                }
             }
-            if self.clock.elapsed() > deadline {
-                break;
-            }
-            self.clock.sleep(jitter(attempt));
-            if let Some(token) = self.served(request)? {
-                return Ok(Waited::Served(Box::new(token)));
-            }
-        }
-        Err(held_too_long())
+            let guard = self.store.try_lock(self.id, self.clock.now())?;
+            Ok(guard.map(|guard| Waited::Locked(self.ours(guard))))
+        })
     }
 
     /// The record's lock, when what we hold exists nowhere else and must be written down.
@@ -106,59 +121,6 @@ impl Broker<'_> {
         guard
     }
 
-    /// Writes down that a token was refused, before anything is tried, so that nobody is handed it again.
-    fn mark_refused(&self, guard: &mut Guard<'_>, request: &Request) {
-        let refused = |token: &Token| session::is_refused(token, request) && !token.is_vain(self.clock.now());
-        if let Some(token) = guard.record.tokens.get_mut(&request.slot).filter(|token| !token.refused && refused(token))
-        {
-            token.refused = true;
-            let _ = guard.save();
-        }
-    }
-
-    /// A client reports that `refused` was refused, or that whatever it was given for the slot is. That access token is
-    /// handed out no more; the refresh token stays. A token that has just replaced another is kept: a new one would fare
-    /// no better, and the error says so.
-    pub(crate) fn refuse(&self, slot: &str, refused: impl Fn(&Token) -> bool, challenge: Option<&str>) -> Result<()> {
-        let picks = |record: &Record| record.tokens.get(slot).is_some_and(|token| !token.refused && refused(token));
-        if !picks(&self.peek()?) {
-            return Ok(());
-        }
-        let mut guard = self.lock_for_good()?;
-        if !picks(&guard.record) {
-            return Ok(());
-        }
-        match guard.record.tokens.get_mut(slot) {
-            Some(token) if token.is_vain(self.clock.now()) => Err(self.refused_again(token, challenge)),
-            Some(token) => {
-                token.refused = true;
-                guard.save()
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn refused_again(&self, token: &Token, challenge: Option<&str>) -> Error {
-        let age = clock::span(self.clock.now() - token.received_at);
-        let words = challenge.map(|words| format!(" ({words})")).unwrap_or_default();
-        let what = format!("{} refuses a token that was renewed {age} ago{words}", self.place);
-        let login = self.profile.login_command();
-        Error::new(Kind::Refused, what).hint(if challenge.is_some_and(|words| words.contains("insufficient_scope")) {
-            format!("it wants more than the token allows: extend scopes in the profile, then run: {login}")
-        } else {
-            format!("see which issuer, audience and organization it expects; to sign in as somebody else, run: {login}")
-        })
-    }
-
-    /// The token, if somebody else has put it into the record by now.
-    fn served(&self, request: &Request) -> Result<Option<Token>> {
-        let record = self.store.peek(self.id)?.unwrap_or_default();
-        Ok(match session::next(&record, request, self.clock.now()) {
-            Next::Serve(token) => Some(token.clone()),
-            _ => None,
-        })
-    }
-
     /// Saves, or says on the way why it cannot: what was just got still serves.
     fn save_or_say(&self, guard: &mut Guard<'_>) {
         if let Err(error) = guard.save() {
@@ -167,8 +129,9 @@ impl Broker<'_> {
     }
 
     /// Records a failure for those who wait or ask next, and returns it. That it cannot be recorded changes nothing.
-    fn fail(&self, guard: &mut Guard<'_>, request: &Request, error: Error) -> Error {
-        guard.record.fail(&error, request.parent.as_deref(), self.clock.now());
+    /// `slot` is the one that could not be renewed, none where it was a sign-in.
+    fn fail(&self, guard: &mut Guard<'_>, request: &Request, slot: Option<&str>, error: Error) -> Error {
+        guard.record.fail(&error, slot, request.parent.as_deref(), self.clock.now());
         let _ = guard.save();
         error
     }
@@ -184,7 +147,26 @@ impl Broker<'_> {
         crate::oauth::http::host(&self.profile.endpoints.token)
     }
 
-    /// The peeked or locked record's state as it is now.
+    /// The command that mends a missing sign-in. Without a refresh token one sign-in fills one slot: then it has to be the
+    /// place's own.
+    fn login_command(&self) -> String {
+        let named = self.profile.name.is_some() && !self.profile.keep_refresh_token;
+        if named && self.destination.slot != self.profile.plain.slot {
+            return format!("keyfob login https://{}", self.place);
+        }
+        self.profile.login_command()
+    }
+
+    /// What a server answered, without what it may have quoted of our secrets.
+    fn read(&self, form: &Form, answer: Result<Response, Unreachable>) -> Answer {
+        match answer {
+            Ok(response) => answer::read(&response, self.clock.now()).map_words(|words| form.redact(words)),
+            Err(Unreachable { why, is_distrusted: false }) => Answer::Transient { why, retry_after: None },
+            Err(Unreachable { why, is_distrusted: true }) => Answer::Unusable(why),
+        }
+    }
+
+    /// The record as it is now, without a lock.
     fn peek(&self) -> Result<Record> {
         Ok(self.store.peek(self.id)?.unwrap_or_default())
     }

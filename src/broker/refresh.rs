@@ -3,12 +3,12 @@
 use super::Broker;
 use crate::config::TokenKind;
 use crate::error::{Error, Kind, Result};
-use crate::oauth::http::{self, Unreachable};
-use crate::oauth::refresh::{self, Outcome};
-use crate::oauth::{TokenAnswer, answer};
+use crate::oauth::TokenAnswer;
+use crate::oauth::http;
+use crate::oauth::refresh::{self, Grounds, Outcome};
 use crate::secret::Secret;
 use crate::session::{self, Request};
-use crate::store::{Guard, Token};
+use crate::store::{Guard, Record, Token};
 
 impl Broker<'_> {
     /// Spends `refresh_token`. `None` asks the caller to look again: the record has changed.
@@ -26,48 +26,83 @@ impl Broker<'_> {
                     .hint("make room or make the folder writable, or point KEYFOB_STATE_DIR elsewhere")),
             };
         }
-        match self.send_twice_at_most(refresh_token) {
+        match self.send_twice_at_most(guard, request, refresh_token) {
             Outcome::Granted(tokens) => self.renewed(guard, request, &tokens),
-            Outcome::Refused(_) if guard.record.refresh_token.as_ref() != Some(refresh_token) => Ok(None),
-            Outcome::Refused(words) => {
-                // Retired, so that nobody sends it again: at strict servers each reuse counts as theft.
-                guard.record.refresh_token = None;
-                if let Some(token) = guard.record.tokens.get_mut(&request.slot) {
-                    // What was only suspected is certain now: the session is over.
-                    token.refused |= request.suspected.is_some();
-                }
-                guard.save()?;
-                request.ended = Some(words);
-                Ok(None)
-            }
+            Outcome::Refused(words) => self.refused(guard, request, refresh_token, words),
             Outcome::Misconfigured(words) => {
-                let what =
-                    format!("{} refuses to renew the session of {}: {words}", self.provider(), self.profile.title());
+                let title = self.profile.title();
+                let what = format!("{} refuses to renew the session of {title}: {words}", self.provider());
                 let error = Error::new(Kind::Refused, what).hint(format!(
                     "check the profile and the provider's registration, or run: {}",
-                    self.profile.login_command()
+                    self.login_command()
                 ));
-                Err(self.fail(guard, request, error))
+                self.or_living(guard, request, error)
             }
-            Outcome::Transient { why, retry_after } => self.postponed(guard, request, &why, retry_after),
+            Outcome::Transient { why, retry_after } => {
+                guard.record.retry_at = retry_after.map(|seconds| self.clock.now().saturating_add_unsigned(seconds));
+                let what = format!("cannot renew the session of {}: {why}", self.profile.title());
+                let error = Error::new(Kind::Transient, what).hint("the session is kept; try again");
+                self.or_living(guard, request, error)
+            }
         }
     }
 
     /// The outcome of the request is unknown when the connection breaks or the server fails: then the same token is sent
-    /// once more, which a provider with a replay window answers with the same successor. A wish to wait is honoured.
-    fn send_twice_at_most(&self, refresh_token: &Secret) -> Outcome {
-        match self.send(refresh_token) {
-            Outcome::Transient { retry_after: None, .. } => self.send(refresh_token),
+    /// once more, which a provider with a replay window answers with the same successor. A wish to wait is honoured; and
+    /// whoever has a token that lives need not press.
+    fn send_twice_at_most(&self, guard: &Guard<'_>, request: &Request, refresh_token: &Secret) -> Outcome {
+        let has_living = session::living(&guard.record, request, self.clock.now()).is_some();
+        match self.send(&guard.record, refresh_token) {
+            Outcome::Transient { retry_after: None, .. } if !has_living => self.send(&guard.record, refresh_token),
             outcome => outcome,
         }
     }
 
-    fn send(&self, refresh_token: &Secret) -> Outcome {
-        let form = refresh::form(self.profile, &self.destination.slot, refresh_token);
-        match self.http.post(&self.profile.endpoints.token, &form, http::PATIENCE) {
-            Ok(response) => refresh::outcome(answer::read(&response, self.clock.now())),
-            Err(Unreachable(why)) => Outcome::Transient { why, retry_after: None },
+    fn send(&self, record: &Record, refresh_token: &Secret) -> Outcome {
+        let all = self.profile.all_scopes();
+        let moved = record.organization != record.signed_in_organization;
+        let grounds = Grounds {
+            scopes: record.scopes.as_ref().unwrap_or(&all),
+            organization: record.signed_in_organization.as_deref().filter(|_| moved),
+        };
+        let form = refresh::form(self.profile, &self.destination.slot, refresh_token, &grounds);
+        let answer = self.http.post(&self.profile.endpoints.token, &form, http::REFRESH_PATIENCE);
+        refresh::outcome(self.read(&form, answer))
+    }
+
+    /// The token is dead, unless somebody has replaced it meanwhile, which can be where there are no locks. It is retired,
+    /// so that nobody sends it again: at strict servers each reuse counts as theft.
+    fn refused(
+        &self,
+        guard: &mut Guard<'_>,
+        request: &mut Request,
+        refresh_token: &Secret,
+        words: String,
+    ) -> Result<Option<Token>> {
+        guard.reread()?;
+        if guard.record.refresh_token.as_ref() != Some(refresh_token) {
+            return Ok(None);
         }
+        guard.record.refresh_token = None;
+        if let Some(token) = guard.record.tokens.get_mut(&request.slot) {
+            // What was only suspected is certain now: the session is over.
+            token.refused |= request.suspected.is_some();
+        }
+        guard.save()?;
+        if request.asked {
+            // A person has just approved it, and would be asked for ever.
+            let what = format!("{} refuses what was approved a moment ago: {words}", self.provider());
+            return Err(Error::new(Kind::Refused, what).hint("check the profile and the provider's registration"));
+        }
+        request.ended = Some(words);
+        Ok(None)
+    }
+
+    /// The failure, recorded for those who wait or ask next; or, while the old token lives, that.
+    fn or_living(&self, guard: &mut Guard<'_>, request: &Request, error: Error) -> Result<Option<Token>> {
+        let error = self.fail(guard, request, Some(&request.slot), error);
+        let living = session::living(&guard.record, request, self.clock.now());
+        living.map_or(Err(error), |token| Ok(Some(token.clone())))
     }
 
     fn renewed(&self, guard: &mut Guard<'_>, request: &mut Request, tokens: &TokenAnswer) -> Result<Option<Token>> {
@@ -81,35 +116,28 @@ impl Broker<'_> {
             token.after_refusal |= request.suspected.is_some();
         }
         self.save_or_say(guard);
-        request.refreshed = true;
         match session::living(&guard.record, request, now) {
             Some(token) => Ok(Some(token.clone())),
             None => Err(self.no_such_token(request)),
         }
     }
 
-    fn postponed(
-        &self,
-        guard: &mut Guard<'_>,
-        request: &Request,
-        why: &str,
-        retry_after: Option<u64>,
-    ) -> Result<Option<Token>> {
-        let now = self.clock.now();
-        guard.record.retry_at = retry_after.map(|seconds| now.saturating_add_unsigned(seconds));
-        let error = Error::new(Kind::Transient, format!("cannot renew the session of {}: {why}", self.profile.title()))
-            .hint("the session is kept; try again");
-        let error = self.fail(guard, request, error);
-        session::living(&guard.record, request, now).map_or(Err(error), |token| Ok(Some(token.clone())))
-    }
-
     /// An answer without the token that the destination takes.
     pub(super) fn no_such_token(&self, request: &Request) -> Error {
-        let what = match (request.kind, &request.refused) {
-            (TokenKind::Id, _) => format!("{} grants no ID token", self.provider()),
-            (_, Some(_)) => format!("{} grants the token that was refused", self.provider()),
-            (_, None) => format!("{} grants tokens that have expired already", self.provider()),
+        let provider = self.provider();
+        let (what, mend) = match (request.kind, &request.refused) {
+            (TokenKind::Id, _) => (
+                format!("{provider} grants no ID token"),
+                "add \"openid\" to the scopes of the profile, or set token = \"access\"",
+            ),
+            (_, Some(_)) => {
+                (format!("{provider} grants the very token that was refused"), "see why the server refuses it")
+            }
+            (_, None) => (
+                format!("{provider} granted no token for {}, and no refresh token to get one with", self.place),
+                "ask for \"offline_access\" in the scopes of the profile, and keep the refresh token",
+            ),
         };
-        Error::new(Kind::Refused, what).hint("add \"openid\" to the scopes of the profile, or set token = \"access\"")
+        Error::new(Kind::Refused, what).hint(mend)
     }
 }

@@ -8,11 +8,11 @@ use crate::config::Slot;
 use crate::error::{Error, Kind, Result};
 use crate::human::escape::escape;
 use crate::human::{Presence, Prompt};
-use crate::oauth::answer::{self, Answer, TokenAnswer};
+use crate::oauth::answer::{Answer, TokenAnswer};
 use crate::oauth::device::{self, Pending, Step};
 use crate::oauth::http::{self, Unreachable};
 use crate::session::{self, Next, Request};
-use crate::store::{Guard, Lock, Token, jitter};
+use crate::store::{Lock, Token, jitter};
 
 /// Longer than any code lives: whoever still waits then waits for nobody.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(35 * 60);
@@ -79,7 +79,8 @@ impl Broker<'_> {
                 }
             };
             unsaved = unsaved.and(Some(pending.clone()));
-            let wait = pending.wait(self.clock.now());
+            // At least a moment, wherever the clock is: the interval is kept by the one who polls.
+            let wait = pending.wait(self.clock.now()).max(if polled { pending.interval } else { 0 });
             // Without a human it is polled once, for an approval nobody waited for, and not waited for.
             if let Presence::Away(why) = presence
                 && (polled || wait > REDEEM_PATIENCE)
@@ -99,16 +100,43 @@ impl Broker<'_> {
                 Error::new(Kind::Transient, "another keyfob is starting a sign-in just now").hint("run it again")
             });
         };
-        if let Some(pending) = self.peek()?.pending.filter(live) {
-            return Ok(pending);
+        let mut guard = self.lock_for_good()?;
+        guard.reserve()?;
+        if guard.record.pending.as_ref().is_none_or(|pending| !live(pending)) {
+            drop(guard);
+            self.start(request)?;
+            guard = self.lock_for_good()?;
         }
-        self.lock_for_good()?.reserve()?;
-        Ok(self.start(request)?.0)
+        let gone = || Error::new(Kind::SignInEnded, "the sign-in was called off").hint("run it again");
+        let pending = guard.record.pending.as_mut().ok_or_else(gone)?;
+        pending.in_advance = true;
+        let pending = pending.clone();
+        guard.save()?;
+        Ok(pending)
+    }
+
+    /// Asks once for an approval that nobody waits for, beside a session that would do without. Whatever comes of it, the
+    /// caller goes on with what there is.
+    pub(super) fn redeem(&self, request: &Request) {
+        let Ok(Some(_login_lock)) = self.store.try_login_lock(self.id) else { return };
+        let due = || -> Result<Option<Pending>> {
+            let mut guard = self.lock_for_good()?;
+            let now = self.clock.now();
+            if !session::is_redeemable(&guard.record, now) {
+                return Ok(None);
+            }
+            guard.record.pending = guard.record.pending.take().map(|pending| pending.polled(now));
+            guard.save()?;
+            Ok(guard.record.pending.clone())
+        };
+        if let Ok(Some(pending)) = due() {
+            let _ = self.poll(request, &Presence::Away("nobody waits for it"), pending);
+        }
     }
 
     /// Waits to be the one who polls, showing the code of whoever is meanwhile.
     fn lock_login(&self, request: &Request, presence: &Presence, shown: &mut Option<String>) -> Result<Waited<Lock>> {
-        let deadline = self.clock.elapsed() + LOGIN_PATIENCE;
+        let mut deadline = self.clock.elapsed() + LOGIN_PATIENCE;
         for attempt in 0.. {
             if let Some(lock) = self.store.try_login_lock(self.id)? {
                 return Ok(Waited::Locked(lock));
@@ -126,14 +154,17 @@ impl Broker<'_> {
             }
             if let Some(pending) = pending {
                 self.show(presence, pending, shown);
+                // A holder that hangs, or was stopped, is not waited for beyond its code and one last poll.
+                let rest = u64::try_from(pending.expires_at - self.clock.now()).unwrap_or(0);
+                deadline = deadline.min(self.clock.elapsed() + Duration::from_secs(rest) + http::POLL_PATIENCE);
             }
             if self.clock.elapsed() > deadline {
                 break;
             }
             self.clock.sleep(jitter(attempt));
         }
-        let what = format!("another keyfob has been signing in to {} for too long", self.profile.title());
-        Err(Error::new(Kind::Transient, what).hint("end the other process and try again"))
+        let what = format!("another keyfob holds the sign-in to {} and does nothing with it", self.profile.title());
+        Err(Error::new(Kind::Transient, what).hint("end that process (is it stopped?) and try again"))
     }
 
     /// Looks at the record under its lock; where a poll is due, moves the next one on first.
@@ -162,17 +193,23 @@ impl Broker<'_> {
     fn start(&self, request: &Request) -> Result<(Pending, bool)> {
         let asked = self.profile.asked_slot(&self.destination.slot);
         let url = &self.profile.endpoints.device_authorization;
-        let answer = self.http.post(url, &device::start_form(self.profile, &asked), http::PATIENCE);
-        let started = match answer {
-            Ok(response) => device::begin(&response, asked.key(), self.clock.now()).map_err(|error| {
+        let form = device::start_form(self.profile, &asked);
+        let started = match self.http.post(url, &form, http::PATIENCE) {
+            Ok(response) => device::begin(&response, &asked, self.clock.now()).map_err(|error| {
+                let error = error.map_words(|words| form.redact(words));
                 let what = format!("{} starts no sign-in: {}", http::host(url), error.words());
                 match error.status {
                     408 | 429 | 500.. => Error::new(Kind::Transient, what).hint("try again"),
                     _ => Error::new(Kind::Refused, what).hint(self.registration_hint(&error.code)),
                 }
             }),
-            Err(Unreachable(why)) => {
-                Err(Error::new(Kind::Transient, format!("cannot start a sign-in: {why}")).hint("try again"))
+            Err(Unreachable { why, is_distrusted }) => {
+                let (kind, mend) = if is_distrusted {
+                    (Kind::Configuration, "name its issuer's certificate as ca_file in the profile")
+                } else {
+                    (Kind::Transient, "try again")
+                };
+                Err(Error::new(kind, format!("cannot start a sign-in: {why}")).hint(mend))
             }
         };
         let mut guard = self.lock_for_good()?;
@@ -183,53 +220,58 @@ impl Broker<'_> {
                 let saved = guard.save().is_ok();
                 Ok((pending, saved))
             }
-            Err(error) => Err(self.fail(&mut guard, request, error)),
+            Err(error) => Err(self.fail(&mut guard, request, None, error)),
         }
     }
 
     /// One poll, and what its answer does to the record.
     fn poll(&self, request: &Request, presence: &Presence, pending: Pending) -> Result<Polled> {
         let form = pending.form(self.profile);
-        let answer = match self.http.post(&self.profile.endpoints.token, &form, http::POLL_PATIENCE) {
-            Ok(response) => answer::read(&response, self.clock.now()),
-            Err(Unreachable(why)) => Answer::Transient { why, retry_after: None },
+        let answer = self.http.post(&self.profile.endpoints.token, &form, http::POLL_PATIENCE);
+        // A certificate that is not trusted today may be tomorrow, and the code lives: poll on.
+        let answer = match self.read(&form, answer.map_err(|error| Unreachable { is_distrusted: false, ..error })) {
+            Answer::Granted(tokens) => return self.approved(request, presence, &pending, &tokens),
+            answer => answer,
         };
         let mut guard = self.lock_for_good()?;
-        let asked = pending.slot.clone();
+        let is_ours = guard.record.pending.as_ref().is_none_or(|kept| kept.device_code == pending.device_code);
         let error = match pending.after(answer, self.clock.now()) {
-            Step::Granted(tokens) => return self.approved(&mut guard, request, presence, &asked, &tokens),
+            Step::Granted(_) => unreachable!("taken care of above"),
             Step::Wait(pending) => {
-                guard.record.pending = Some(pending.clone());
-                let _ = guard.save();
+                if guard.record.pending.is_some() && is_ours {
+                    guard.record.pending = Some(pending.clone());
+                    let _ = guard.save();
+                }
                 return Ok(Polled::Wait(pending));
             }
             Step::Denied => {
                 Error::new(Kind::SignInEnded, format!("the sign-in to {} was denied", self.profile.title()))
-                    .hint(format!("to try again, run: {}", self.profile.login_command()))
+                    .hint(format!("to try again, run: {}", self.login_command()))
             }
             Step::Expired => self.expired(),
             Step::Refused(words) => {
                 let what = format!("{} ended the sign-in: {words}", self.provider());
-                Error::new(Kind::Refused, what).hint(format!("to try again, run: {}", self.profile.login_command()))
+                Error::new(Kind::Refused, what).hint(format!("to try again, run: {}", self.login_command()))
             }
         };
         guard.record.pending = None;
-        Err(self.fail(&mut guard, request, error))
+        Err(self.fail(&mut guard, request, None, error))
     }
 
     fn approved(
         &self,
-        guard: &mut Guard<'_>,
         request: &Request,
         presence: &Presence,
-        asked: &str,
+        pending: &Pending,
         tokens: &TokenAnswer,
     ) -> Result<Polled> {
+        let mut guard = self.lock_for_good()?;
         let now = self.clock.now();
-        let slot = if self.serves(asked, tokens) { request.slot.as_str() } else { asked };
+        let slot = if self.serves(&pending.slot, tokens) { &request.slot } else { &pending.slot };
         guard.record.profile.clone_from(&self.profile.name);
         guard.record.sign_in(slot, tokens, self.profile.keep_refresh_token, now);
-        self.save_or_say(guard);
+        guard.record.scopes = Some(pending.scopes.clone());
+        self.save_or_say(&mut guard);
         if *presence == Presence::Here {
             let who = tokens.who.email.as_deref().or(tokens.who.subject.as_deref());
             let who = who.map(|who| format!(" as {}", escape(who))).unwrap_or_default();
@@ -263,7 +305,7 @@ impl Broker<'_> {
 
     fn expired(&self) -> Error {
         Error::new(Kind::SignInEnded, "the code expired before it was approved")
-            .hint(format!("for a new one, run: {}", self.profile.login_command()))
+            .hint(format!("for a new one, run: {}", self.login_command()))
     }
 
     /// The code that was shown is gone from the record, or its time is over.
@@ -272,9 +314,9 @@ impl Broker<'_> {
         let error = match guard.record.pending.take() {
             Some(_) => self.expired(),
             None => Error::new(Kind::SignInEnded, format!("the sign-in to {} was called off", self.profile.title()))
-                .hint(format!("to try again, run: {}", self.profile.login_command())),
+                .hint(format!("to try again, run: {}", self.login_command())),
         };
-        Ok(self.fail(&mut guard, request, error))
+        Ok(self.fail(&mut guard, request, None, error))
     }
 
     /// Shows a code once; a new one again.
@@ -293,7 +335,7 @@ impl Broker<'_> {
 
     fn human_needed(&self, request: &Request, why: &str, pending: Option<&Pending>) -> Error {
         let title = self.profile.title();
-        let login = self.profile.login_command();
+        let login = self.login_command();
         if let Some(pending) = pending {
             let (code, uri) = (escape(&pending.user_code), escape(&pending.verification_uri));
             return Error::new(

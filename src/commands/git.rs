@@ -46,7 +46,7 @@ fn answer(command: &Git) -> Result<Vec<u8>> {
     let asked = read()?;
     let Some(place) = place(&asked) else { return Ok(Vec::new()) };
     let config = profiles(command)?;
-    let Some(errand) = errand(&config, &asked)? else { return kept(&config, &place, &asked) };
+    let Some(errand) = errand(command, &config, &asked)? else { return kept(&config, &place, &asked) };
     let request = Request { refused: asked.refused(), challenge: asked.challenge(), ..errand.request() };
     let token = errand.obtain(request)?;
     let credential = credential(errand.profile, errand.destination, &token, &asked);
@@ -94,7 +94,7 @@ fn erase(command: &Git) -> Result<()> {
     let config = profiles(command)?;
     let refused = asked.password.as_ref().or(asked.credential.as_ref());
     if let Some(location) = asked.location().filter(|location| config.answers(Some(location))) {
-        for profile in &config.profiles {
+        for profile in config.profiles.iter().filter(|profile| is_meant(command, profile)) {
             // Not by user name: git names the one we gave it, which two profiles of a host may share.
             let Some((_, destination)) = matching::choose([profile].into_iter(), &location, None)? else { continue };
             let errand = Errand::for_git(profile, destination, location.authority());
@@ -117,9 +117,10 @@ fn erase(command: &Git) -> Result<()> {
 }
 
 /// The profile and destination that answer, if any do.
-fn errand<'a>(config: &'a Config, asked: &Attributes) -> Result<Option<Errand<'a>>> {
+fn errand<'a>(command: &Git, config: &'a Config, asked: &Attributes) -> Result<Option<Errand<'a>>> {
     let Some(location) = asked.location() else { return Ok(None) };
-    let chosen = matching::choose(config.profiles.iter(), &location, asked.username())?;
+    let profiles = config.profiles.iter().filter(|profile| is_meant(command, profile));
+    let chosen = matching::choose(profiles, &location, asked.username())?;
     Ok(chosen.map(|(profile, destination)| Errand::for_git(profile, destination, location.authority())))
 }
 
@@ -186,15 +187,19 @@ fn attributes(entry: &Entry) -> Attributes {
     }
 }
 
-/// The profiles that may answer: the inline one, the one named, or all.
+/// Whether a profile may answer: `--profile` narrows the choice. The others still keep their hosts from the plain store.
+fn is_meant(command: &Git, profile: &Profile) -> bool {
+    command.profile.is_none() || command.profile == profile.name
+}
+
+/// The inline profile alone, or all there are.
 fn profiles(command: &Git) -> Result<Config> {
     if let Some(profile) = inline(&command.inline)? {
         return Ok(Config { profiles: vec![profile], ..Config::default() });
     }
-    let mut config = Config::load()?;
+    let config = Config::load()?;
     if let Some(name) = &command.profile {
         config.named(name)?;
-        config.profiles.retain(|profile| profile.name.as_ref() == Some(name));
     }
     Ok(config)
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{choose, print};
+use super::{choose, print, report};
 use crate::cli::Logout;
 use crate::clock::SystemClock;
 use crate::config::{Config, Profile};
@@ -17,13 +17,22 @@ pub(super) fn run(command: &Logout) -> Result<ExitCode> {
         let chosen = choose(&command.subject)?;
         return sign_out(&store, chosen.profile()).map(code);
     }
-    let config = Config::load()?;
     let mut well = true;
+    // Whatever is wrong with one, the others are forgotten.
+    let config = Config::load().unwrap_or_else(|error| {
+        report(&error);
+        well = false;
+        Config::default()
+    });
     for id in store.ids()? {
-        well &= match config.profiles.iter().find(|profile| record::id(profile) == id) {
-            Some(profile) => sign_out(&store, profile)?,
-            None => forget_stray(&store, &id)?,
+        let done = match config.profiles.iter().find(|profile| record::id(profile) == id) {
+            Some(profile) => sign_out(&store, profile),
+            None => forget_stray(&store, &id),
         };
+        well &= done.unwrap_or_else(|error| {
+            report(&error);
+            false
+        });
     }
     Ok(code(well))
 }
@@ -59,7 +68,8 @@ fn forget_stray(store: &Store, id: &str) -> Result<bool> {
     Ok(true)
 }
 
-/// Takes the record off the disk first: a provider that cannot be reached keeps nothing here.
+/// Takes the record off the disk first, with whatever was set aside of it: a provider that cannot be reached keeps nothing
+/// here.
 fn forget(store: &Store, id: &str) -> Result<Option<Record>> {
     if !store.ids()?.iter().any(|known| known == id) {
         return Ok(None);

@@ -8,7 +8,9 @@ mod logout;
 mod status;
 mod token;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::broker::Broker;
@@ -38,6 +40,18 @@ pub(crate) fn run(command: Command) -> ExitCode {
         report(&error);
         error.exit_code()
     })
+}
+
+/// Whether a call that could not be understood was git's. git would take the exit code for "ask somebody else": where it
+/// wanted a credential it is stopped, so that the usage on stderr is seen.
+pub(crate) fn misspelt_for_git(args: &[OsString]) -> bool {
+    let called =
+        args.first().map(Path::new).and_then(Path::file_stem).is_some_and(|name| name == "git-credential-keyfob");
+    let is_git = called || args.get(1).is_some_and(|word| word == "git");
+    if is_git && args.iter().any(|word| word == "get") {
+        let _ = print(crate::protocol::git::QUIT);
+    }
+    is_git
 }
 
 /// Says an error on stderr. A closed stderr has nobody to tell.
@@ -118,7 +132,8 @@ fn parse_url(text: &str) -> Result<(Option<String>, Location)> {
         None => (None, authority),
     };
     let location = Location::parse(&format!("{scheme}://{host}/{path}")).map_err(|why| {
-        Error::new(Kind::Usage, format!("\"{}\" {why}", text.escape_debug())).hint("name a profile, a host or a URL")
+        Error::new(Kind::Usage, format!("\"{}\" {why}", file::without_user(text)))
+            .hint("name a profile, a host or a URL")
     })?;
     Ok((user, location))
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::{now, print};
+use super::{now, print, report};
 use crate::cli::Status;
 use crate::clock::{self, Timestamp, rfc3339};
 use crate::config::{Config, Profile};
@@ -23,29 +23,37 @@ struct Row<'a> {
 pub(super) fn run(command: &Status) -> Result<ExitCode> {
     let config = Config::load()?;
     let store = Store::open()?;
+    let mut well = true;
     let rows = match &command.profile {
         Some(name) => {
             let profile = config.named(name)?;
             let id = record::id(profile);
             vec![Row { record: store.peek(&id)?, id, profile: Some(profile) }]
         }
-        None => all(&config, &store)?,
+        None => all(&config, &store, &mut well)?,
     };
     let text = if command.json { as_json(&rows, &store)? } else { as_table(&rows, &config) };
     print(text.as_bytes())?;
-    Ok(ExitCode::SUCCESS)
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Every profile, then every session whose profile is gone.
-fn all<'a>(config: &'a Config, store: &Store) -> Result<Vec<Row<'a>>> {
+/// Every profile, then every session whose profile is gone. A record that cannot be read is said, and the others shown.
+fn all<'a>(config: &'a Config, store: &Store, well: &mut bool) -> Result<Vec<Row<'a>>> {
+    let mut peek = |id: &str| {
+        store.peek(id).unwrap_or_else(|error| {
+            report(&error);
+            *well = false;
+            None
+        })
+    };
     let mut rows = Vec::new();
     for profile in &config.profiles {
         let id = record::id(profile);
-        rows.push(Row { record: store.peek(&id)?, id, profile: Some(profile) });
+        rows.push(Row { record: peek(&id), id, profile: Some(profile) });
     }
     for id in store.ids()? {
         if rows.iter().all(|row| row.id != id) {
-            rows.push(Row { record: store.peek(&id)?, id, profile: None });
+            rows.push(Row { record: peek(&id), id, profile: None });
         }
     }
     Ok(rows)

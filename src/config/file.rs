@@ -57,7 +57,7 @@ struct RawProfile {
     device_authorization_endpoint: Option<Spanned<String>>,
     token_endpoint: Option<Spanned<String>>,
     revocation_endpoint: Option<Spanned<String>>,
-    ca_file: Option<PathBuf>,
+    ca_file: Option<Spanned<PathBuf>>,
     client_secret_file: Option<Spanned<PathBuf>>,
     #[serde(default)]
     extra: BTreeMap<String, String>,
@@ -100,7 +100,7 @@ impl Source<'_> {
 
     fn location(&self, key: &str, text: &Spanned<String>) -> Result<Location> {
         Location::parse(text.get_ref()).map_err(|why| {
-            self.error(Some(text.span()), format!("{key}: \"{}\" {why}", text.get_ref().escape_debug()))
+            self.error(Some(text.span()), format!("{key}: \"{}\" {why}", without_user(text.get_ref())))
                 .hint("write it as \"host\", \"host:port\" or \"https://host/path\"")
         })
     }
@@ -121,14 +121,13 @@ pub(crate) fn parse(text: &str, path: &Path) -> Result<Config> {
     let source = Source { path: Some(path), text };
     let raw: RawFile = toml::from_str(text).map_err(|error| {
         // Not the error's own rendering: it quotes the line, and somebody may have put a secret there.
-        let what = error.message().lines().next().unwrap_or("not TOML").replace('`', "\"");
-        let what = what.split(", expected").next().unwrap_or(&what);
+        let what = without_values(error.message());
         let hint = if what.ends_with("\"client_secret\"") {
-            "a public client has no secret; one that must have it names a file of its own: client_secret_file"
+            "register keyfob as a public client, which has no secret, and remove the line"
         } else {
             "correct or remove it; the README lists every key"
         };
-        source.error(error.span(), what).hint(hint)
+        source.error(error.span(), &what).hint(hint)
     })?;
     let mut profiles = Vec::with_capacity(raw.profile.len());
     for (name, profile) in raw.profile {
@@ -158,6 +157,26 @@ pub(crate) struct Spelt<'a> {
     pub(crate) hosts: &'a [String],
 }
 
+/// A parser's message without the values it quotes: somebody may have put a secret there.
+fn without_values(message: &str) -> String {
+    let message = message.lines().next().unwrap_or("not TOML").replace('`', "\"");
+    let (what, expected) = message.rsplit_once(", expected ").unwrap_or((&message, ""));
+    let kind = what.split([':', '"']).next().unwrap_or_default().trim_end();
+    match kind {
+        "unknown variant" => format!("unknown word, expected {expected}"),
+        "invalid type" | "invalid value" => format!("a value of the wrong kind, expected {expected}"),
+        _ => what.to_owned(),
+    }
+}
+
+/// An address as it may be shown: what stands before `@` may hold a password.
+pub(crate) fn without_user(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let shown = rest.rsplit_once('@').map_or_else(|| rest.to_owned(), |(_, rest)| format!("...@{rest}"));
+    let separator = if scheme.is_empty() { "" } else { "://" };
+    format!("{scheme}{separator}{shown}").escape_debug().to_string()
+}
+
 /// Checks a profile that was spelt on the command line.
 pub(crate) fn inline(spelt: &Spelt<'_>) -> Result<Profile> {
     let Spelt { provider, client_id, issuer, scopes, hosts } = spelt;
@@ -172,6 +191,21 @@ pub(crate) fn inline(spelt: &Spelt<'_>) -> Result<Profile> {
     };
     check(raw, None, &Source { path: None, text: "" }, None)
 }
+
+/// Parameters that `extra` may not hold, and what to write instead.
+const RESERVED: &[(&str, &str)] = &[
+    ("client_id", "write it as client_id in the profile"),
+    ("client_secret", "register keyfob as a public client, which has no secret, and remove it"),
+    ("client_assertion", "register keyfob as a public client, which has no secret, and remove it"),
+    ("scope", "write scopes = [\"...\"] in the profile"),
+    ("audience", "write audience = \"...\" in the profile"),
+    ("resource", "write resource = \"...\" in the profile"),
+    ("organization", "write organization = \"...\" in the profile"),
+    ("organization_id", "write organization = \"...\" in the profile"),
+    ("grant_type", "remove it"),
+    ("device_code", "remove it"),
+    ("refresh_token", "remove it"),
+];
 
 fn check(raw: RawProfile, name: Option<String>, source: &Source<'_>, at: Option<&Range<usize>>) -> Result<Profile> {
     let missing = |key: &str, hint: String| source.error(at.cloned(), format!("{key} is missing")).hint(hint);
@@ -190,6 +224,15 @@ fn check(raw: RawProfile, name: Option<String>, source: &Source<'_>, at: Option<
         return Err(source
             .error(Some(file.span()), "client_secret_file is of no use with this provider")
             .hint("register keyfob as a public client, which has no secret, and remove the line"));
+    }
+    for (name, key) in RESERVED {
+        if raw.extra.contains_key(*name) {
+            return Err(source.error(at.cloned(), format!("extra: \"{name}\" is keyfob's to send")).hint(*key));
+        }
+    }
+    if let Some(path) = raw.ca_file.as_ref().filter(|path| path.get_ref().is_relative()) {
+        let what = format!("ca_file: \"{}\" depends on where the command runs", path.get_ref().display());
+        return Err(source.error(Some(path.span()), what).hint("write the whole path"));
     }
     let endpoints = endpoints(&raw, preset, source, &missing)?;
     let plain = destination(&raw, &RawDestination::default(), preset);
@@ -215,6 +258,13 @@ fn check(raw: RawProfile, name: Option<String>, source: &Source<'_>, at: Option<
             return Err(source.error(Some(key.span()), what).hint("write it as it stands in hosts or clusters"));
         }
     }
+    let keep_refresh_token = raw.keep_refresh_token.unwrap_or(true);
+    let chosen =
+        hosts.iter().chain(&clusters).map(|(_, to)| to).chain([&plain]).any(|to| to.slot.organization.is_some());
+    if preset.organization_on_refresh && chosen && !keep_refresh_token {
+        let what = "organization is chosen with the refresh token, which keep_refresh_token = false throws away";
+        return Err(source.error(at.cloned(), what).hint("leave out one of the two"));
+    }
     Ok(Profile {
         name,
         preset,
@@ -223,9 +273,9 @@ fn check(raw: RawProfile, name: Option<String>, source: &Source<'_>, at: Option<
         endpoints,
         account: raw.account,
         default: raw.default,
-        ca_file: raw.ca_file,
+        ca_file: raw.ca_file.map(Spanned::into_inner),
         extra: raw.extra,
-        keep_refresh_token: raw.keep_refresh_token.unwrap_or(true),
+        keep_refresh_token,
         hosts,
         clusters,
         plain,
@@ -314,6 +364,15 @@ fn refuse_twins(profiles: &[(Profile, Range<usize>)], source: &Source<'_>) -> Re
     for (index, (one, first)) in profiles.iter().enumerate() {
         for (other, second) in &profiles[index + 1..] {
             let later = if first.start > second.start { first } else { second };
+            let session = |profile: &Profile| {
+                (profile.endpoints.token.clone(), profile.client_id.clone(), profile.account.clone())
+            };
+            if session(one) == session(other) && one.keep_refresh_token != other.keep_refresh_token {
+                let what = format!("profiles {} and {} share one session", one.title(), other.title());
+                return Err(source
+                    .error(Some(later.clone()), what)
+                    .hint("write the same keep_refresh_token in both, or give each its own account"));
+            }
             let shared = one.hosts.iter().find(|(entry, _)| other.hosts.iter().any(|(twin, _)| twin == entry));
             let Some((Entry { location, .. }, _)) = shared else { continue };
             let names = format!("profiles {} and {} both name {location}", one.title(), other.title());
@@ -355,14 +414,22 @@ mod tests {
                 "hosts = [\"ok.dev\",\n \"http://git.acme.dev\"]",
                 "config.toml:5: hosts: \"http://git.acme.dev\" is plain http",
             ),
-            (
-                "hosts = [\"https://u@git.acme.dev\"]",
-                "config.toml:4: hosts: \"https://u@git.acme.dev\" has a user name",
-            ),
             ("hosts = [\"*.dev\"]", "config.toml:4: hosts: \"*.dev\" is too wide"),
             ("base_url = \"http://auth.acme.dev\"", "config.toml:4: base_url: \"http://auth.acme.dev\" is plain http"),
             ("base_url = \"auth.acme.dev\"", "config.toml:4: base_url: \"auth.acme.dev\" has no scheme"),
-            ("token = \"both\"", "config.toml:4: unknown variant \"both\""),
+            ("token = \"s3cret\"", "config.toml:4: unknown word, expected \"access\" or \"id\""),
+            ("client_id = 7\n", "config.toml:4: "),
+            ("default = \"s3cret\"", "config.toml:4: a value of the wrong kind, expected a boolean"),
+            (
+                "hosts = [\"https://u:s3cret@git.acme.dev\"]",
+                "config.toml:4: hosts: \"https://...@git.acme.dev\" has a user name",
+            ),
+            ("extra = { client_secret = \"s3cret\" }", "config.toml:1: extra: \"client_secret\" is keyfob's to send"),
+            ("ca_file = \"ca.pem\"", "config.toml:4: ca_file: \"ca.pem\" depends on where"),
+            (
+                "organization = \"o\"\nkeep_refresh_token = false",
+                "config.toml:1: organization is chosen with the refresh token",
+            ),
             ("[profile.acme.at.\"x.dev\"]\ntoken = \"id\"", "config.toml:4: at.\"x.dev\" is none of"),
             ("[profile.\"a.b\"]\nprovider = \"workos\"", "config.toml:4: \"a.b\" is no name for a profile"),
             ("[profile.b]\nprovider = \"nope\"", "config.toml:5: no provider is called \"nope\""),
@@ -391,6 +458,8 @@ mod tests {
             error(&twin("")).starts_with("config.toml:5: profiles acme and twin both name https://a.dev; give each")
         );
         assert_eq!(error(&twin("account = \"bob\"")), "no error");
+        let shared = format!("{ACME}{}keep_refresh_token = false\n", ACME.replace("acme", "twin"));
+        assert!(error(&shared).contains("profiles acme and twin share one session"), "{}", error(&shared));
         let defaults = twin("account = \"bob\"\ndefault = true").replacen("hosts", "default = true\nhosts", 1);
         assert!(error(&defaults).contains("each is the default"), "{}", error(&defaults));
     }

@@ -128,8 +128,15 @@ impl Profile {
             (Some(name), _) => format!("keyfob login {name}"),
             (None, host) => {
                 let issuer = self.issuer.as_ref().map(|issuer| format!(" --issuer {issuer}")).unwrap_or_default();
-                let host = host.map(|(entry, _)| format!(" --host {}", entry.location.authority())).unwrap_or_default();
-                format!("keyfob login --provider {} --client-id {}{issuer}{host}", self.preset.name, self.client_id)
+                let host = host.map(|(entry, _)| format!(" --host {entry}")).unwrap_or_default();
+                let mut usual: Vec<&str> = self.preset.scopes.to_vec();
+                usual.sort_unstable();
+                let own = self.plain.slot.scopes.iter().filter(|_| self.plain.slot.scopes != usual);
+                let scopes = own.fold(String::new(), |text, scope| text + " --scope " + scope);
+                format!(
+                    "keyfob login --provider {} --client-id {}{issuer}{scopes}{host}",
+                    self.preset.name, self.client_id
+                )
             }
         }
     }

@@ -115,6 +115,7 @@ fn hostname() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Slot;
     use crate::oauth::device;
     use crate::oauth::http::Response;
 
@@ -124,7 +125,7 @@ mod tests {
             "verification_uri":"https://acme.authkit.app/device",
             "verification_uri_complete":"https://acme.authkit.app/device?user_code=ABCD"}"#;
         let response = Response { status: 200, date: None, retry_after: None, body: body.to_vec() };
-        let pending = device::begin(&response, String::new(), 1_000).unwrap();
+        let pending = device::begin(&response, &Slot::default(), 1_000).unwrap();
         let prompt = Prompt {
             what: "git needs to sign in to git.acme.dev",
             profile: "profile acme at WorkOS AuthKit",

@@ -14,6 +14,9 @@ const LONGEST_LIFE: i64 = 10 * 365 * 86_400;
 /// The life assumed of an opaque token whose server tells none.
 const UNTOLD_LIFE: i64 = 300;
 
+/// What fits on a line of git's protocol, in bytes.
+const LONGEST_TOKEN: usize = 65_000;
+
 /// Tokens, as granted.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TokenAnswer {
@@ -47,14 +50,21 @@ pub(crate) struct ServerError {
     /// Fit to be shown.
     pub(crate) description: String,
     pub(crate) status: u16,
+    /// The body was empty.
+    pub(crate) is_silent: bool,
     /// `slow_down` may carry the new interval (GitHub).
     pub(crate) interval: Option<u64>,
 }
 
 impl ServerError {
+    /// The same with the server's texts put through `change`.
+    pub(crate) fn map_words(self, change: impl Fn(&str) -> String) -> Self {
+        Self { code: change(&self.code), description: change(&self.description), ..self }
+    }
+
     /// The server's own words for a person.
     pub(crate) fn words(&self) -> String {
-        let Self { code, description, status, interval: _ } = self;
+        let Self { code, description, status, is_silent: _, interval: _ } = self;
         match (code.is_empty(), description.is_empty()) {
             (true, true) => format!("HTTP status {status}"),
             (true, false) => format!("HTTP status {status}: {description}"),
@@ -78,6 +88,18 @@ pub(crate) enum Answer {
     Unusable(String),
 }
 
+impl Answer {
+    /// The same with every text of the server's put through `change`.
+    pub(crate) fn map_words(self, change: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::Granted(tokens) => Self::Granted(tokens),
+            Self::Error(error) => Self::Error(error.map_words(change)),
+            Self::Transient { why, retry_after } => Self::Transient { why: change(&why), retry_after },
+            Self::Unusable(why) => Self::Unusable(change(&why)),
+        }
+    }
+}
+
 /// Reads a token endpoint's answer that was received at `now`.
 pub(crate) fn read(response: &Response, now: Timestamp) -> Answer {
     let body = fields(&response.body);
@@ -97,7 +119,8 @@ pub(crate) fn read(response: &Response, now: Timestamp) -> Answer {
         status => {
             // Something before the server (a proxy, a wrong path) speaks HTML; its title is no help, its status is.
             let description = String::new();
-            Answer::Error(ServerError { code: String::new(), description, status, interval: None })
+            let is_silent = response.body.iter().all(u8::is_ascii_whitespace);
+            Answer::Error(ServerError { code: String::new(), description, status, is_silent, interval: None })
         }
     }
 }
@@ -121,6 +144,10 @@ fn granted(body: &Map<String, Value>, access_token: &str, response: &Response, n
     }
     let secret = |name: &str| text(body, name).filter(|value| !value.is_empty()).map(Secret::new);
     let (access, id_token) = (Secret::new(access_token), secret("id_token"));
+    if access_token.len() > LONGEST_TOKEN || id_token.as_ref().is_some_and(|token| token.expose().len() > LONGEST_TOKEN)
+    {
+        return Answer::Unusable("its token is longer than git can take".to_owned());
+    }
     if !access.is_token() || id_token.as_ref().is_some_and(|token| !token.is_token()) {
         return Answer::Unusable("its token holds characters that no header may carry".to_owned());
     }
@@ -175,7 +202,7 @@ pub(crate) fn error(body: &Map<String, Value>, status: u16) -> Option<ServerErro
     };
     let description = text(body, "error_description").or_else(|| text(body, "message")).unwrap_or_default();
     let interval = number(body, "interval").and_then(|seconds| u64::try_from(seconds).ok());
-    Some(ServerError { code: escape(code), description: escape(description), status, interval })
+    Some(ServerError { code: escape(code), description: escape(description), status, is_silent: false, interval })
 }
 
 /// The members of an answer: a JSON object, else form fields (GitHub without an Accept header).

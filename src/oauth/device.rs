@@ -21,6 +21,10 @@ const SLOW_DOWN: u64 = 5;
 const LONGEST_INTERVAL: u64 = 60;
 /// A code that names no life (it must, but some do not) lives this long.
 const DEFAULT_LIFE: i64 = 300;
+/// What a person is to compare, in bytes.
+const LONGEST_CODE: usize = 64;
+/// Anything else an honest answer holds, in bytes.
+const LONGEST_TEXT: usize = 8_192;
 /// The overall deadline, whatever the server says.
 const LONGEST_LIFE: i64 = 1_800;
 
@@ -46,6 +50,12 @@ pub(crate) struct Pending {
     /// The name of the slot that the answer's token is for.
     #[serde(default)]
     pub(crate) slot: String,
+    /// The scopes asked for, which is what a refresh without a scope will mean.
+    #[serde(default)]
+    pub(crate) scopes: Vec<String>,
+    /// Nobody waits for it (`keyfob login --start`): whoever comes next redeems the approval.
+    #[serde(default)]
+    pub(crate) in_advance: bool,
     #[serde(flatten)]
     pub(crate) unknown: Map<String, Value>,
 }
@@ -79,11 +89,12 @@ pub(crate) fn start_form(profile: &Profile, asked: &Slot) -> Form {
 }
 
 /// Reads the device authorization answer (RFC 8628 section 3.2) received at `now`.
-pub(crate) fn begin(response: &Response, slot: String, now: Timestamp) -> Result<Pending, ServerError> {
+pub(crate) fn begin(response: &Response, asked: &Slot, now: Timestamp) -> Result<Pending, ServerError> {
     let unusable = |what: &str| ServerError {
         code: String::new(),
         description: what.to_owned(),
         status: response.status,
+        is_silent: false,
         interval: None,
     };
     let body = answer::fields(&response.body).ok_or_else(|| unusable("the answer is not an object"))?;
@@ -92,6 +103,9 @@ pub(crate) fn begin(response: &Response, slot: String, now: Timestamp) -> Result
         return Err(answer::error(&body, response.status).unwrap_or_else(|| unusable("the answer has no device_code")));
     };
     let user_code = text("user_code").ok_or_else(|| unusable("the answer has no user_code"))?;
+    if user_code.len() > LONGEST_CODE || device_code.len() > LONGEST_TEXT {
+        return Err(unusable("its codes are longer than any code"));
+    }
     // Google says verification_url.
     let uri = text("verification_uri").or_else(|| text("verification_url"));
     let uri = uri.ok_or_else(|| unusable("the answer has no verification_uri"))?;
@@ -113,7 +127,9 @@ pub(crate) fn begin(response: &Response, slot: String, now: Timestamp) -> Result
         interval,
         next_poll_at: due(now, interval),
         misses: 0,
-        slot,
+        slot: asked.key(),
+        scopes: asked.scopes.clone(),
+        in_advance: false,
         unknown: Map::new(),
     })
 }
@@ -121,7 +137,10 @@ pub(crate) fn begin(response: &Response, slot: String, now: Timestamp) -> Result
 /// A page a browser may be sent to: https, or http on this machine; visible ASCII, as RFC 3986 has it.
 fn is_web_page(uri: &str) -> bool {
     let base = uri.split(['?', '#']).next().unwrap_or_default();
-    uri.contains("://") && uri.bytes().all(|byte| byte.is_ascii_graphic()) && Location::parse(base).is_ok()
+    uri.len() <= LONGEST_TEXT
+        && uri.contains("://")
+        && uri.bytes().all(|byte| byte.is_ascii_graphic())
+        && Location::parse(base).is_ok()
 }
 
 /// One second more than the interval: `now` has whole seconds, and a virtual machine's clock may run fast, which a
@@ -136,9 +155,10 @@ impl Pending {
         now < self.expires_at && now > self.started_at - LONGEST_LIFE
     }
 
-    /// Seconds until the next poll; never more than one interval, wherever the clock jumped.
+    /// Seconds until the next poll. A wait longer than any we ever set comes of a clock that was set back: then a poll is
+    /// due, and the interval is kept by whoever polls.
     pub(crate) fn wait(&self, now: Timestamp) -> u64 {
-        u64::try_from(self.next_poll_at - now).unwrap_or(0).min(self.pause() + 1)
+        u64::try_from(self.next_poll_at - now).ok().filter(|wait| *wait <= LONGEST_INTERVAL + 1).unwrap_or(0)
     }
 
     /// The same login with its next poll moved on: written before a poll is sent.
@@ -212,7 +232,7 @@ mod tests {
         let body = format!(
             r#"{{"device_code":"dc","user_code":"ABCD-EFGH","verification_uri":"https://acme.authkit.app/device"{more}}}"#
         );
-        begin(&response(200, &body), String::new(), NOW)
+        begin(&response(200, &body), &Slot::default(), NOW)
     }
 
     fn after(pending: Pending, status: u16, body: &str, now: Timestamp) -> Step {
@@ -253,7 +273,7 @@ mod tests {
             "https://a b/",
         ] {
             let body = format!(r#"{{"device_code":"d","user_code":"u","verification_uri":"{uri}"}}"#);
-            assert!(begin(&response(200, &body), String::new(), NOW).is_err(), "{uri}");
+            assert!(begin(&response(200, &body), &Slot::default(), NOW).is_err(), "{uri}");
         }
         let pending = start(r#","verification_uri_complete":"javascript:alert(1)""#).unwrap();
         assert_eq!(pending.verification_uri_complete, None);
@@ -262,7 +282,7 @@ mod tests {
         assert!(pending.verification_uri_complete.is_some());
         let google = r#"{"device_code":"d","user_code":"u","verification_url":"https://www.google.com/device"}"#;
         assert_eq!(
-            begin(&response(200, google), String::new(), NOW).unwrap().verification_uri,
+            begin(&response(200, google), &Slot::default(), NOW).unwrap().verification_uri,
             "https://www.google.com/device"
         );
     }
@@ -274,11 +294,11 @@ mod tests {
                 403,
                 r#"{"error":"access_denied","error_description":"Device authorization grant is not enabled"}"#,
             ),
-            String::new(),
+            &Slot::default(),
             NOW,
         );
         assert_eq!(refused.unwrap_err().words(), "access_denied: Device authorization grant is not enabled");
-        assert_eq!(begin(&response(500, "oops"), String::new(), NOW).unwrap_err().status, 500);
+        assert_eq!(begin(&response(500, "oops"), &Slot::default(), NOW).unwrap_err().status, 500);
     }
 
     #[test]
@@ -322,7 +342,7 @@ mod tests {
     #[test]
     fn a_clock_that_jumps_neither_hangs_nor_revives() {
         let pending = start(r#","interval":5"#).unwrap();
-        assert_eq!(pending.wait(NOW - 100_000), 6);
+        assert_eq!(pending.wait(NOW - 100_000), 0);
         assert!(!pending.is_live(NOW - 100_000));
         assert_eq!(pending.wait(NOW + 100_000), 0);
         assert!(!pending.is_live(NOW + 300));

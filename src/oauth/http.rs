@@ -4,7 +4,7 @@
 //! an error without its body (RFC 8628 speaks in 400s), wait for ever, read without a bound.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,11 +17,17 @@ use crate::secret::Secret;
 
 /// How long one request may take, from the name look-up to the last byte.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// A refresh whose answer is lost is sent again, and has to be while the provider still remembers the first: WorkOS' and
+/// Okta's replay window is 30 s.
+pub(crate) const REFRESH_PATIENCE: Duration = Duration::from_secs(12);
 /// A poll's answer may take 30 s by itself: a lost one can cost the grant, because a device code works once.
 pub(crate) const POLL_PATIENCE: Duration = Duration::from_secs(45);
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// No answer of an authorization server is larger.
 const BODY_LIMIT: u64 = 1 << 20;
+
+/// The parameters whose values are nobody else's business.
+const SECRET_PARAMETERS: &[&str] = &["refresh_token", "device_code", "token", "client_secret"];
 
 /// Form parameters. A value may be a secret, so the type has no `Debug`.
 #[derive(Default)]
@@ -50,6 +56,15 @@ impl Form {
         }
     }
 
+    /// Takes out of a server's words what it may have quoted of our secrets.
+    pub(crate) fn redact(&self, words: &str) -> String {
+        let secrets = self.0.iter().filter(|(name, _)| SECRET_PARAMETERS.contains(&name.as_str()));
+        secrets.fold(words.to_owned(), |words, (_, secret)| match secret.expose() {
+            "" => words,
+            secret => words.replace(secret, "(redacted)"),
+        })
+    }
+
     #[cfg(test)]
     pub(crate) fn shown(&self) -> Vec<(&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.expose())).collect()
@@ -62,14 +77,28 @@ pub(crate) struct Response {
     pub(crate) status: u16,
     /// The server's clock, from the `Date` header.
     pub(crate) date: Option<Timestamp>,
-    /// Seconds to wait, from the `Retry-After` header in its numeric form.
+    /// Seconds to wait, from the `Retry-After` header.
     pub(crate) retry_after: Option<u64>,
     pub(crate) body: Vec<u8>,
 }
 
 /// Why there is no answer. What the server did is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Unreachable(pub(crate) String);
+pub(crate) struct Unreachable {
+    pub(crate) why: String,
+    /// The server's certificate is not trusted, or `ca_file` is unusable: trying again changes nothing.
+    pub(crate) is_distrusted: bool,
+}
+
+impl Unreachable {
+    fn passing(why: String) -> Self {
+        Self { why, is_distrusted: false }
+    }
+
+    fn distrusted(why: String) -> Self {
+        Self { why, is_distrusted: true }
+    }
+}
 
 /// The wall to the network: tests put their own here.
 pub(crate) trait Http {
@@ -93,7 +122,8 @@ impl Web {
     fn agent(&self, url: &str, patience: Duration) -> Result<ureq::Agent, Unreachable> {
         // Profiles were checked when they were read: plain http is on this machine, and needs no proxy.
         let plain = url.starts_with("http://");
-        let tls = TlsConfig::builder().root_certs(self.roots().map_err(|error| Unreachable(format!("{error:#}")))?);
+        let tls = TlsConfig::builder()
+            .root_certs(self.roots().map_err(|error| Unreachable::distrusted(format!("{error:#}")))?);
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .https_only(!plain)
@@ -136,15 +166,19 @@ impl Http for Web {
 }
 
 fn read(url: &str, answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Response, Unreachable> {
-    let answer = answer.map_err(|error| Unreachable(why(url, &error)))?;
+    let answer = answer.map_err(|error| why(url, &error))?;
     let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
     let (status, date) = (answer.status().as_u16(), header("date").and_then(clock::http_date));
-    let retry_after = header("retry-after").and_then(|seconds| seconds.trim().parse().ok());
+    // Seconds, or a date by the server's own clock (RFC 9110 section 10.2.3).
+    let retry_after = header("retry-after").and_then(|when| {
+        let until = || u64::try_from(clock::http_date(when)? - date?).ok();
+        when.trim().parse().ok().or_else(until)
+    });
     let mut body = Vec::new();
     let mut reader = answer.into_body().into_reader().take(BODY_LIMIT + 1);
-    reader.read_to_end(&mut body).map_err(|error| Unreachable(why(url, &ureq::Error::from(error))))?;
+    reader.read_to_end(&mut body).map_err(|error| why(url, &ureq::Error::from(error)))?;
     if body.len() as u64 > BODY_LIMIT {
-        return Err(Unreachable(format!("{} sent more than a megabyte", host(url))));
+        return Err(Unreachable::passing(format!("{} sent more than a megabyte", host(url))));
     }
     Ok(Response { status, date, retry_after, body })
 }
@@ -154,25 +188,38 @@ pub(crate) fn host(url: &str) -> String {
     Location::parse(url).map_or_else(|_| url.to_owned(), |location| location.authority())
 }
 
-fn why(url: &str, error: &ureq::Error) -> String {
+fn why(url: &str, error: &ureq::Error) -> Unreachable {
     let host = host(url);
-    match error {
+    Unreachable::passing(match error {
         ureq::Error::HostNotFound => format!("{host} has no address: is the name right, is the network up?"),
         ureq::Error::Timeout(_) => format!("{host} did not answer in time"),
-        ureq::Error::Rustls(error) => format!("no secure connection to {host}: {error}"),
-        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-            format!("{host} refuses connections")
+        ureq::Error::Rustls(error) => {
+            return Unreachable::distrusted(format!("no secure connection to {host}: {error}"));
         }
-        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            format!("{host} closed the connection")
-        }
+        ureq::Error::Io(error) => match error.kind() {
+            ErrorKind::ConnectionRefused => format!("{host} refuses connections"),
+            ErrorKind::UnexpectedEof => format!("{host} closed the connection"),
+            // rustls reports through I/O what it finds wrong with a certificate.
+            ErrorKind::InvalidData if error.to_string().contains("certificate") => {
+                return Unreachable::distrusted(format!("no secure connection to {host}: {error}"));
+            }
+            _ => format!("cannot talk to {host}: {error}"),
+        },
         error => format!("cannot talk to {host}: {error}"),
-    }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_servers_words_quote_no_secret_of_ours() {
+        let mut form = Form::default();
+        form.push("client_id", "client_1");
+        form.push("refresh_token", "rt_secret");
+        assert_eq!(form.redact("client_1 cannot use rt_secret."), "client_1 cannot use (redacted).");
+    }
 
     #[test]
     fn each_parameter_once_and_ours_over_extra() {

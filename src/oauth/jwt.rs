@@ -3,16 +3,15 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
 
-/// The claims keyfob looks at; all optional, all as the issuer says.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+/// The claims keyfob looks at; all optional, all as the issuer says. One of an odd type counts as missing.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Claims {
-    /// NumericDate (RFC 7519 section 2): seconds since 1970, with a fraction allowed.
-    exp: Option<f64>,
-    iat: Option<f64>,
+    exp: Option<Timestamp>,
+    iat: Option<Timestamp>,
     /// The session at WorkOS, what a sign-out names.
     pub(crate) sid: Option<String>,
     pub(crate) sub: Option<String>,
@@ -24,12 +23,12 @@ pub(crate) struct Claims {
 impl Claims {
     /// When the token ends, by the issuer's clock.
     pub(crate) fn exp(&self) -> Option<Timestamp> {
-        self.exp.and_then(whole)
+        self.exp
     }
 
     /// When it was issued, by the issuer's clock.
     pub(crate) fn iat(&self) -> Option<Timestamp> {
-        self.iat.and_then(whole)
+        self.iat
     }
 }
 
@@ -40,9 +39,21 @@ pub(crate) fn claims(token: &str) -> Option<Claims> {
     if parts.next().is_some() {
         return None;
     }
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?).ok()
+    let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+    let payload: Map<String, Value> = serde_json::from_slice(&payload).ok()?;
+    let text = |name: &str| payload.get(name)?.as_str().map(str::to_owned);
+    let date = |name: &str| payload.get(name)?.as_f64().and_then(whole);
+    Some(Claims {
+        exp: date("exp"),
+        iat: date("iat"),
+        sid: text("sid"),
+        sub: text("sub"),
+        email: text("email"),
+        org_id: text("org_id"),
+    })
 }
 
+/// `NumericDate` (RFC 7519 section 2): seconds since 1970, with a fraction allowed.
 #[expect(clippy::cast_possible_truncation, reason = "bounded to years with four digits just before")]
 fn whole(seconds: f64) -> Option<Timestamp> {
     (0.0..253_402_300_800.0).contains(&seconds).then_some(seconds as Timestamp)
@@ -65,9 +76,15 @@ mod tests {
 
     #[test]
     fn what_is_no_jwt_has_no_claims() {
-        for token in ["opaque", "a.b", "a.b.c", "a.b.c.d", "", "e30.e30", &jwt("[]"), &jwt("{\"exp\":\"x\"}")] {
+        for token in ["opaque", "a.b", "a.b.c", "a.b.c.d", "", "e30.e30", &jwt("[]")] {
             assert_eq!(claims(token), None, "{token}");
         }
+    }
+
+    #[test]
+    fn an_odd_claim_hides_no_other() {
+        let claims = claims(&jwt(r#"{"sub":42,"exp":100,"iat":"x"}"#)).unwrap();
+        assert_eq!((claims.exp(), claims.iat(), claims.sub), (Some(100), None, None));
     }
 
     #[test]

@@ -18,19 +18,29 @@ pub(crate) enum Outcome {
     Transient { why: String, retry_after: Option<u64> },
 }
 
+/// What the sign-in gave the session, which a refresh that says nothing else stands for.
+pub(crate) struct Grounds<'a> {
+    pub(crate) scopes: &'a [String],
+    /// To be named for a slot without an organization, because the session has gone to another since.
+    pub(crate) organization: Option<&'a str>,
+}
+
 /// The request's form for one slot of a session.
-pub(crate) fn form(profile: &Profile, slot: &Slot, refresh_token: &Secret) -> Form {
+pub(crate) fn form(profile: &Profile, slot: &Slot, refresh_token: &Secret, grounds: &Grounds<'_>) -> Form {
     let mut form = Form::new(&profile.extra);
     form.push("grant_type", "refresh_token");
     form.push("client_id", &profile.client_id);
     form.push("refresh_token", refresh_token.expose());
     let Slot { organization, audience, resource, scopes } = slot;
-    let organization_name = if profile.preset.organization_on_refresh { "organization_id" } else { "organization" };
-    form.push_some(organization_name, organization.as_deref());
+    if profile.preset.organization_on_refresh {
+        form.push_some("organization_id", organization.as_deref().or(grounds.organization));
+    } else {
+        form.push_some("organization", organization.as_deref());
+    }
     form.push_some("audience", audience.as_deref());
     form.push_some("resource", resource.as_deref());
     // Left out, it means what the sign-in asked for (RFC 6749 section 6).
-    if *scopes != profile.all_scopes() {
+    if scopes != grounds.scopes {
         form.push_some("scope", Some(&scopes.join(" ")));
     }
     form
@@ -44,7 +54,8 @@ pub(crate) fn outcome(answer: Answer) -> Outcome {
         Answer::Unusable(why) => Outcome::Misconfigured(why),
         Answer::Error(error) => match (error.code.as_str(), error.status) {
             // glewlwyd refuses with an empty 400; nothing but the token can be meant.
-            ("invalid_grant", _) | ("", 400 | 401) => Outcome::Refused(error.words()),
+            ("invalid_grant", _) => Outcome::Refused(error.words()),
+            ("", 400 | 401) if error.is_silent => Outcome::Refused(error.words()),
             ("slow_down", _) => Outcome::Transient { why: error.words(), retry_after: error.interval },
             _ => Outcome::Misconfigured(error.words()),
         },
@@ -67,8 +78,9 @@ mod tests {
         let acme = profile(
             "[profile.acme]\nprovider = \"workos\"\nclient_id = \"client_1\"\nhosts = [\"a.dev\"]\norganization = \"org_1\"\n",
         );
+        let grounds = Grounds { scopes: &[], organization: None };
         assert_eq!(
-            form(&acme, &acme.hosts[0].1.slot, &Secret::new("rt")).shown(),
+            form(&acme, &acme.hosts[0].1.slot, &Secret::new("rt"), &grounds).shown(),
             [
                 ("grant_type", "refresh_token"),
                 ("client_id", "client_1"),
@@ -84,8 +96,10 @@ mod tests {
             "[profile.acme]\nprovider = \"workos-connect\"\nissuer = \"https://acme.authkit.app\"\nclient_id = \"c\"\n\
              hosts = [\"a.dev\", \"b.dev\"]\n[profile.acme.at.\"b.dev\"]\nscopes = [\"openid\"]\naudience = \"api\"\n",
         );
+        let all = acme.all_scopes();
         let scope = |index: usize| {
-            let form = form(&acme, &acme.hosts[index].1.slot, &Secret::new("rt"));
+            let grounds = Grounds { scopes: &all, organization: None };
+            let form = form(&acme, &acme.hosts[index].1.slot, &Secret::new("rt"), &grounds);
             let shown = form.shown();
             shown
                 .iter()
@@ -111,6 +125,8 @@ mod tests {
             (400, r#"{"error":"invalid_scope"}"#),
             (403, r#"{"code":"sso_required","message":"x"}"#),
             (404, "<html>"),
+            (400, "<html>"),
+            (401, r#"{"message":"Unauthorized"}"#),
             (200, r#"{"access_token":"a","token_type":"DPoP"}"#),
         ] {
             assert!(matches!(of(status, body), Outcome::Misconfigured(_)), "{status} {body}");

@@ -50,6 +50,6 @@ fn ended(url: &str, answer: Result<http::Response, http::Unreachable>, well: imp
     match answer {
         Ok(response) if well(response.status) => SignedOut::Ended(http::host(url)),
         Ok(response) => SignedOut::Failed(format!("{} answered with HTTP status {}", http::host(url), response.status)),
-        Err(http::Unreachable(why)) => SignedOut::Failed(why),
+        Err(http::Unreachable { why, .. }) => SignedOut::Failed(why),
     }
 }

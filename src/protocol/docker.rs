@@ -20,7 +20,7 @@ pub(crate) const INPUT_LIMIT: usize = 512 << 10;
 
 /// Docker Hub under one name, whatever a client calls it.
 const HUB: &str = "index.docker.io";
-const HUB_NAMES: &[&str] = &["docker.io", "index.docker.io", "registry-1.docker.io"];
+pub(crate) const HUB_NAMES: &[&str] = &["docker.io", "index.docker.io", "registry-1.docker.io"];
 
 /// A server as a client named it, made comparable.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,11 +5,11 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
+use serde::Deserialize;
 use zeroize::Zeroize;
 
-use super::lock::{Lock, jitter};
+use super::lock::{self, Lock};
 use super::private::{self, Taken};
 use super::record::{Record, VERSION};
 use crate::clock::{Clock, Timestamp};
@@ -19,19 +19,19 @@ use crate::error::{Error, Kind, Result};
 /// Room beyond the present record that is reserved on disk before a request is sent whose answer must be saved.
 const HEADROOM: usize = 16 << 10;
 
-/// Longer than the requests that others may be making one after the other while they hold a record's lock.
-pub(crate) const LOCK_PATIENCE: Duration = Duration::from_secs(120);
-
-/// What is said when somebody holds a lock beyond all patience.
-pub(crate) fn held_too_long() -> Error {
-    Error::new(Kind::Transient, "another keyfob has been at work on this session for too long")
-        .hint("try again, or end the other process")
-}
+/// The extensions of lock files, which stay: they are empty, and another process may be waiting on them.
+const LOCKS: &[&str] = &["lock", "login"];
 
 /// The folder with all records.
 #[derive(Debug)]
 pub(crate) struct Store {
     folder: PathBuf,
+}
+
+/// All that can be known of a record of any version.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
 }
 
 /// What reading came to, short of an error.
@@ -62,18 +62,39 @@ impl Store {
         })
     }
 
-    /// The names of all records there are.
+    /// The names of all sessions there is anything of.
     pub(crate) fn ids(&self) -> Result<Vec<String>> {
+        let mut ids: Vec<String> =
+            self.listed()?.into_iter().filter(|(_, is_lock)| !is_lock).map(|(id, _)| id).collect();
+        ids.sort();
+        ids.dedup();
+        Ok(ids)
+    }
+
+    /// Every file of a session but its locks.
+    fn files(&self, id: &str) -> Result<Vec<PathBuf>> {
+        let names = fs::read_dir(&self.folder)
+            .map_err(|error| Error::broken(format!("cannot read {}", self.folder.display()), error))?;
+        let ours = |name: &str| {
+            let extension = name.strip_prefix(id).and_then(|rest| rest.strip_prefix('.'));
+            extension.is_some_and(|extension| !LOCKS.contains(&extension))
+        };
+        let paths = names.flatten().filter(|entry| entry.file_name().to_str().is_some_and(ours));
+        Ok(paths.map(|entry| entry.path()).collect())
+    }
+
+    /// What is in the folder: each file's session, and whether it is a lock.
+    fn listed(&self) -> Result<Vec<(String, bool)>> {
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(Vec::new());
+            }
             Err(error) => return Err(Error::broken(format!("cannot read {}", self.folder.display()), error)),
         };
-        let mut ids: Vec<String> = entries
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".json").map(str::to_owned))
-            .collect();
-        ids.sort();
-        Ok(ids)
+        let parts =
+            |name: &str| name.split_once('.').map(|(id, extension)| (id.to_owned(), LOCKS.contains(&extension)));
+        Ok(entries.flatten().filter_map(|entry| parts(entry.file_name().to_str()?)).collect())
     }
 
     /// Tries once to take the record's lock; `None` while another process holds it. A place where nothing can be
@@ -94,17 +115,7 @@ impl Store {
 
     /// Takes the record's lock, waiting as long as another process may rightly hold it.
     pub(crate) fn lock(&self, id: &str, clock: &dyn Clock) -> Result<Guard<'_>> {
-        let deadline = clock.elapsed() + LOCK_PATIENCE;
-        for attempt in 0.. {
-            if let Some(guard) = self.try_lock(id, clock.now())? {
-                return Ok(guard);
-            }
-            if clock.elapsed() > deadline {
-                break;
-            }
-            clock.sleep(jitter(attempt));
-        }
-        Err(held_too_long())
+        lock::patiently(clock, |_| self.try_lock(id, clock.now()))
     }
 
     /// Tries once to become the one process that polls for this session; `None` while another does. Where locks do not
@@ -128,14 +139,16 @@ impl Store {
             return Ok(Found::Broken("it is larger than a megabyte".to_owned()));
         }
         let record = serde_json::from_slice::<Record>(&bytes);
+        let version = || serde_json::from_slice::<Version>(&bytes).map_or(0, |found| found.version);
+        let version = if let Ok(record) = &record { record.version } else { version() };
         bytes.zeroize();
         match record {
-            Ok(record) if record.version == VERSION => Ok(Found::Record(Box::new(record))),
-            Ok(Record { version, .. }) if version > VERSION => {
+            _ if version > VERSION => {
                 let what = format!("{} was written by a newer keyfob (version {version})", path.display());
                 Err(Error::new(Kind::Broken, what).hint("use that keyfob, or sign out with it first"))
             }
-            Ok(Record { version, .. }) => Ok(Found::Broken(format!("version {version} never was"))),
+            Ok(record) if version == VERSION => Ok(Found::Record(Box::new(record))),
+            Ok(_) => Ok(Found::Broken(format!("version {version} never was"))),
             // Not the error's text: it may quote what it stumbled over.
             Err(error) => Ok(Found::Broken(format!("not a record at line {} column {}", error.line(), error.column()))),
         }
@@ -171,6 +184,14 @@ impl Guard<'_> {
     /// What to tell a person about a broken record that was set aside just now.
     pub(crate) fn set_aside(&mut self) -> Option<String> {
         self.set_aside.take()
+    }
+
+    /// Reads the record again from the disk: where there are no locks another process may have written meanwhile.
+    pub(crate) fn reread(&mut self) -> Result<()> {
+        if let Found::Record(record) = self.store.read(&self.id)? {
+            self.record = *record;
+        }
+        Ok(())
     }
 
     /// Makes sure that a save will succeed, as far as that can be known: the room is on the disk afterwards. Before a
@@ -216,14 +237,17 @@ impl Guard<'_> {
         written
     }
 
-    /// Removes the record from the disk. What is not there is removed already.
+    /// Removes the record from the disk, and what was ever set aside or left behind of it: all of them hold secrets.
     pub(crate) fn remove(self) -> Result<()> {
-        match fs::remove_file(self.store.path(&self.id, "json")) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(Error::broken(format!("cannot remove {}", self.store.path(&self.id, "json").display()), error))
+        for path in self.store.files(&self.id)? {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(Error::broken(format!("cannot remove {}", path.display()), error));
+                }
+                _ => {}
             }
-            _ => private::sync_folder(&self.store.folder).or(Ok(())),
         }
+        private::sync_folder(&self.store.folder).or(Ok(()))
     }
 
     /// Under the lock nobody else writes this name, so it can be fixed, and what a crash left is simply overwritten.
@@ -343,7 +367,7 @@ mod tests {
         fs::write(root.path().join("state"), "a file where a folder should be").unwrap();
         let store = Store { folder: root.path().join("state").join("sessions") };
         let mut guard = store.try_lock("id", 0).unwrap().unwrap();
-        assert!(guard.reserve().unwrap_err().text().starts_with("cannot write in"));
+        assert!(guard.reserve().unwrap_err().text().starts_with("cannot write "));
         assert!(guard.save().is_err());
     }
 }

@@ -8,6 +8,9 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::time::Duration;
 
+use crate::clock::Clock;
+use crate::error::{Error, Kind, Result};
+
 /// A lock that is held until it is dropped; or, where there are no locks to be had, its place.
 #[derive(Debug)]
 pub(crate) struct Lock(Option<File>);
@@ -43,6 +46,27 @@ impl Lock {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Longer than the requests that others may be making one after the other while they hold a lock.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Attempts something until it comes to something, with pauses, as long as another process may rightly be in the way.
+/// `attempt` is told how long it has been so far.
+pub(crate) fn patiently<T>(clock: &dyn Clock, mut attempt: impl FnMut(Duration) -> Result<Option<T>>) -> Result<T> {
+    let began = clock.elapsed();
+    for count in 0.. {
+        let waited = clock.elapsed().saturating_sub(began);
+        if let Some(done) = attempt(waited)? {
+            return Ok(done);
+        }
+        if waited > PATIENCE {
+            break;
+        }
+        clock.sleep(jitter(count));
+    }
+    Err(Error::new(Kind::Transient, "another keyfob has been at work on this for too long")
+        .hint("try again, or end the other process"))
 }
 
 /// The pause before another attempt: 10 to 250 ms, longer with every attempt and never the same for two processes, so

@@ -7,6 +7,6 @@ pub(crate) mod passwords;
 mod private;
 pub(crate) mod record;
 
-pub(crate) use file::{Guard, LOCK_PATIENCE, Store, held_too_long};
-pub(crate) use lock::{Lock, jitter};
+pub(crate) use file::{Guard, Store};
+pub(crate) use lock::{Lock, jitter, patiently};
 pub(crate) use record::{Failure, Record, Token};

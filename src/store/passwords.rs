@@ -10,8 +10,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
 
-use super::file::{LOCK_PATIENCE, held_too_long};
-use super::lock::{Lock, jitter};
+use super::lock::{self, Lock};
 use super::private::{self, Taken};
 use crate::clock::Clock;
 use crate::config::folders;
@@ -142,16 +141,11 @@ impl Passwords {
 
     fn lock(&self, clock: &dyn Clock) -> Result<Lock> {
         let path = self.folder.join("lock");
-        let deadline = clock.elapsed() + LOCK_PATIENCE;
-        for attempt in 0.. {
-            match private::take(&path)? {
-                Taken::Lock(lock) => return Ok(lock),
-                Taken::Unwritable(why) => return Err(Error::new(Kind::Broken, why)),
-                Taken::Held if clock.elapsed() > deadline => break,
-                Taken::Held => clock.sleep(jitter(attempt)),
-            }
-        }
-        Err(held_too_long())
+        lock::patiently(clock, |_| match private::take(&path)? {
+            Taken::Lock(lock) => Ok(Some(lock)),
+            Taken::Held => Ok(None),
+            Taken::Unwritable(why) => Err(Error::new(Kind::Broken, why)),
+        })
     }
 
     fn read(path: &Path) -> Result<Option<Place>> {

@@ -48,20 +48,21 @@ pub(super) fn is_whole(bytes: &[u8]) -> bool {
 /// Tries once to take the lock at `path`, whose folder is made where it is missing.
 pub(super) fn take(path: &Path) -> Result<Taken> {
     let folder = path.parent().unwrap_or(path);
+    // Before anything is made in it: run once as another user, we would leave a lock that its owner cannot open.
+    if folder.exists() {
+        refuse_open_folder(folder)?;
+    }
     let lock_file = || open(OpenOptions::new().read(true).write(true).create(true).truncate(false), path);
     let file = match lock_file() {
         Err(error) if error.kind() == ErrorKind::NotFound => make_folder(folder).and_then(|()| lock_file()),
         file => file,
     };
-    if file.is_ok() {
-        refuse_open_folder(folder)?;
-    }
     match file.and_then(Lock::attempt) {
         Ok(Attempt::Taken(lock)) => Ok(Taken::Lock(lock)),
         Ok(Attempt::Held) => Ok(Taken::Held),
         Err(error) if is_link(&error) => Err(link_error(path)),
         Err(error) if is_unwritable(&error) => {
-            Ok(Taken::Unwritable(format!("cannot write in {}: {error}", folder.display())))
+            Ok(Taken::Unwritable(format!("cannot write {}: {error}", path.display())))
         }
         Err(error) => Err(Error::broken(format!("cannot lock {}", path.display()), error)),
     }

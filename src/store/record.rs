@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -37,9 +38,9 @@ pub(crate) struct Record {
     /// By the name of the slot.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) tokens: BTreeMap<String, Token>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub(crate) pending: Option<Pending>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<Failure>,
     /// When the provider asked not to be asked again before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,10 +58,17 @@ pub(crate) struct Record {
     /// The outcome at which a person last approved.
     #[serde(default)]
     pub(crate) signed_in_outcome: u64,
+    /// The scopes the sign-in asked for, which is what a refresh without a scope means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) scopes: Option<Vec<String>>,
+    /// The organization the sign-in was for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) signed_in_organization: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) subject: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) email: Option<String>,
+    /// The organization the newest token is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) organization: Option<String>,
     /// WorkOS: what a sign-out names.
@@ -93,6 +101,11 @@ pub(crate) struct Token {
     pub(crate) unknown: Map<String, Value>,
 }
 
+/// What a newer keyfob wrote in a way this one cannot read is no reason to lose the session beside it.
+fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 fn is_false(value: &bool) -> bool {
     !value
@@ -108,6 +121,9 @@ pub(crate) struct Failure {
     pub(crate) text: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) hint: Option<String>,
+    /// The slot that could not be renewed; none where it was a sign-in that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) slot: Option<String>,
     /// The process that was told, where clients ask again and again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) parent: Option<String>,
@@ -153,6 +169,8 @@ impl Default for Record {
             refreshed_at: None,
             outcomes: 0,
             signed_in_outcome: 0,
+            scopes: None,
+            signed_in_organization: None,
             subject: None,
             email: None,
             organization: None,
@@ -215,25 +233,31 @@ impl Record {
         }
     }
 
-    /// Takes in what a person approved: everything the last sign-in left is replaced.
+    /// Takes in what a person approved, and replaces what the last sign-in left. Only where nothing could refill them, the
+    /// same person's other tokens stay until they end.
     pub(crate) fn sign_in(&mut self, slot: &str, answer: &TokenAnswer, keep: bool, now: Timestamp) {
-        self.tokens.clear();
+        let same_person = self.subject.is_some() && self.subject == answer.who.subject;
+        if !same_person || (keep && answer.refresh_token.is_some()) {
+            self.tokens.clear();
+        }
         self.refresh_token = None;
         self.pending = None;
         (self.subject, self.email, self.organization, self.session_id) = (None, None, None, None);
         self.grant(slot, answer, keep, now);
         self.signed_in_at = Some(now);
+        self.signed_in_organization.clone_from(&self.organization);
         self.outcomes += 1;
         self.signed_in_outcome = self.outcomes;
     }
 
     /// Remembers a failure.
-    pub(crate) fn fail(&mut self, error: &Error, parent: Option<&str>, now: Timestamp) {
+    pub(crate) fn fail(&mut self, error: &Error, slot: Option<&str>, parent: Option<&str>, now: Timestamp) {
         self.outcomes += 1;
+        let slot = slot.map(str::to_owned);
         let hint = error.mend().map(str::to_owned);
         let parent = parent.map(str::to_owned);
         self.failure =
-            Some(Failure { at: now, outcome: self.outcomes, kind: error.kind, text: error.text(), hint, parent });
+            Some(Failure { at: now, outcome: self.outcomes, kind: error.kind, text: error.text(), hint, slot, parent });
     }
 }
 
@@ -260,6 +284,13 @@ mod tests {
         assert_eq!(written["colour"], "red");
         assert_eq!(written["tokens"][""]["shape"], "round");
         assert_eq!(serde_json::from_value::<Record>(written).unwrap(), record);
+    }
+
+    #[test]
+    fn what_cannot_be_read_costs_itself_alone() {
+        let text = r#"{"version":1,"refresh_token":"r","failure":{"kind":"unheard_of"},"pending":7}"#;
+        let record: Record = serde_json::from_str(text).unwrap();
+        assert!(record.failure.is_none() && record.pending.is_none() && record.refresh_token.is_some());
     }
 
     #[test]

@@ -45,7 +45,7 @@ fn a_wrong_configuration_names_file_line_and_mend() {
             workos(&provider, "a", "client_secret = \"s3cret\""),
             5,
             "unknown field \"client_secret\"",
-            "a public client has no secret",
+            "register keyfob as a public client",
         ),
         (workos(&provider, "a", "hosts = [\"http://git.acme.dev\"]"), 5, "plain http", "https://host/path"),
         (workos(&provider, "a", "issuer = \"http://acme.dev\""), 5, "plain http", "https://host/path"),
@@ -177,7 +177,7 @@ fn a_read_only_home_still_gets_the_token_and_a_word() {
     let (done, public) = powerless(&sandbox, &["git", "get"]);
     assert!(done.stdout.starts_with("username=oauth2\n"), "{done:?}");
     assert!(
-        done.stderr.contains("cannot write in") && done.stderr.contains("signed in for this once"),
+        done.stderr.contains("cannot write ") && done.stderr.contains("signed in for this once"),
         "{}",
         done.stderr
     );
@@ -242,4 +242,75 @@ fn a_provider_that_is_not_there() {
     );
     let done = sandbox.run_asking(&["git", "get"], &ask("git.acme.dev"));
     assert_refused(&done, "cannot start a sign-in: 127.0.0.1:1 refuses connections");
+}
+
+#[test]
+fn a_record_beside_it_that_is_broken_stops_no_other() {
+    let provider = approving();
+    let sandbox = signed_in(&provider);
+    fs::write(sandbox.sessions().join("0123.json"), "{\"version\":2,\"tokens\":[]}").unwrap();
+    mode(&sandbox.sessions().join("0123.json"), 0o600);
+    let status = sandbox.run(&["status"], "");
+    assert!(status.stdout.contains("acme") && status.stderr.contains("newer keyfob"), "{status:?}");
+    assert_eq!(status.code, Some(1));
+    let out = sandbox.run(&["logout", "--all"], "");
+    assert_eq!(out.code, Some(1));
+    assert!(out.stdout.contains("acme: forgotten here, ended at"), "{out:?}");
+    assert_eq!(sandbox.files(".json").len(), 1, "the newer one is left alone");
+}
+
+#[test]
+fn logout_leaves_no_secret_behind() {
+    let provider = approving();
+    let sandbox = signed_in(&provider);
+    fs::write(sandbox.record(), "{\"version\":1,\"refresh_token\":\"rt_secret_torn").unwrap();
+    sandbox.run_asking(&["git", "get"], &ask("git.acme.dev"));
+    assert_eq!(sandbox.run(&["logout", "acme"], "").code, Some(0));
+    for entry in fs::read_dir(sandbox.sessions()).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "", "{}", path.display());
+    }
+    // A broken record is forgotten as well, though nobody set it aside before.
+    let sandbox = signed_in(&provider);
+    fs::write(sandbox.record(), "{\"version\":1,\"refresh_token\":\"rt_secret_torn").unwrap();
+    assert_eq!(sandbox.run(&["logout", "--all"], "").code, Some(0));
+    assert!(sandbox.files(".json").is_empty());
+    assert!(fs::read_dir(sandbox.sessions()).unwrap().all(|entry| fs::read(entry.unwrap().path()).unwrap().is_empty()));
+}
+
+#[test]
+fn logout_works_with_a_configuration_that_does_not() {
+    let provider = approving();
+    let sandbox = signed_in(&provider);
+    sandbox.configure("[profile.acme]\n");
+    let out = sandbox.run(&["logout", "--all"], "");
+    assert_eq!(out.code, Some(1));
+    assert!(out.stderr.contains("provider is missing") && out.stdout.contains("forgotten here"), "{out:?}");
+    assert!(sandbox.files(".json").is_empty());
+}
+
+#[test]
+fn a_server_that_quotes_our_secret_is_not_quoted() {
+    let provider = approving();
+    let sandbox = signed_in(&provider);
+    sandbox.expire();
+    let record = fs::read_to_string(sandbox.record()).unwrap();
+    let secret = record.split('"').find(|text| text.starts_with("rt_secret")).unwrap().to_owned();
+    let body = format!(r#"{{"error":"invalid_scope","error_description":"cannot use {secret}"}}"#);
+    provider.instead(Endpoint::Refresh, crate::support::http::Reply::json(400, body));
+    let done = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+    assert_refused(&done, "invalid_scope: cannot use (redacted)");
+    assert!(!sandbox.run(&["status", "--json"], "").stdout.contains("rt_secret"));
+}
+
+#[test]
+fn a_misspelt_call_of_gits_stops_git_and_ends_with_0() {
+    let sandbox = Sandbox::new();
+    for args in [&["git", "--bogus", "get"][..], &["git", "get", "extra"], &["git", "--provider", "workos", "get"]] {
+        let done = sandbox.run(args, "");
+        assert_eq!((done.stdout.as_str(), done.code), ("quit=1\n", Some(0)), "{args:?}");
+        assert!(done.stderr.contains("Usage"), "{}", done.stderr);
+    }
+    let done = sandbox.run(&["git", "--bogus", "store"], "");
+    assert_eq!((done.stdout.as_str(), done.code), ("", Some(0)));
 }

@@ -272,3 +272,32 @@ fn a_login_that_was_started_is_redeemed_by_the_next_command() {
     assert_eq!(redeemed.stderr, "");
     assert_eq!(provider.count(Endpoint::Start), 1);
 }
+
+#[test]
+fn a_clock_that_was_set_back_stops_no_poll() {
+    let provider = approving();
+    let sandbox = Sandbox::signed_up(&provider);
+    sandbox.run(&["login", "--start"], "");
+    sandbox.edit(|record| {
+        for time in ["started_at", "expires_at", "next_poll_at"] {
+            record["pending"][time] = (record["pending"][time].as_i64().unwrap() + 1_200).into();
+        }
+    });
+    wait_for("interval", || (provider.of(Endpoint::Start)[0].at.elapsed() > Duration::from_secs(1)).then_some(()));
+    let done = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+    assert!(done.stdout.starts_with("username="), "{done:?}");
+}
+
+#[test]
+fn a_sign_in_that_was_called_off_stays_so() {
+    let provider = Provider::start();
+    let sandbox = Sandbox::signed_up(&provider);
+    let child = sandbox.begin_asking(&["git", "get"], &ask("git.acme.dev"));
+    open_code(&provider);
+    wait_for("poll", || (provider.count(Endpoint::Poll) > 0).then_some(()));
+    sandbox.run(&["logout"], "");
+    let done = finish(child);
+    assert_eq!(done.stdout, "quit=1\n");
+    assert!(done.stderr.contains("was called off"), "{}", done.stderr);
+    assert_eq!(provider.count(Endpoint::Start), 1);
+}

@@ -263,3 +263,21 @@ fn a_thousand_refusals_are_bounded() {
     assert_eq!(said, 249, "the first is replaced in silence");
     assert_eq!((provider.count(Endpoint::Start), provider.count(Endpoint::Refresh)), (1, 1));
 }
+
+#[test]
+fn a_named_profile_does_not_hand_the_others_hosts_to_the_plain_store() {
+    let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });
+    let sandbox = Sandbox::new();
+    sandbox.configure(
+        &[
+            "[store]\ngit = true\n".to_owned(),
+            workos(&provider, "a", "hosts = [\"a.dev\"]\naccount = \"ann\""),
+            workos(&provider, "b", "hosts = [\"b.dev\"]\naccount = \"bob\""),
+        ]
+        .concat(),
+    );
+    let store = "protocol=https\nhost=b.dev\nusername=oauth2\npassword=token-of-b\n\n";
+    sandbox.run(&["git", "--profile", "a", "store"], store);
+    assert_eq!(sandbox.run(&["git", "--profile", "a", "get"], &ask("b.dev")).stdout, "");
+    assert!(!sandbox.state().join("passwords").exists());
+}

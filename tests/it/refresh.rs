@@ -203,3 +203,124 @@ fn without_a_kept_refresh_token_nothing_long_lived_is_on_the_disk() {
     assert_eq!(third.stdout, "quit=1\n");
     assert_eq!(provider.count(Endpoint::Refresh), 0);
 }
+
+/// Another host of the session, whose slot wants an organization.
+fn with_two_slots(provider: &Provider) -> Sandbox {
+    let sandbox = Sandbox::new();
+    let at = "[profile.acme.at.\"b.acme.dev\"]\norganization = \"org_2\"";
+    sandbox.configure(&workos(provider, "acme", &format!("hosts = [\"a.acme.dev\", \"b.acme.dev\"]\n{at}")));
+    sandbox
+}
+
+#[test]
+fn what_fails_for_one_slot_does_not_fail_for_another() {
+    let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });
+    let sandbox = with_two_slots(&provider);
+    sandbox.run_asking(&["git", "get"], &ask("a.acme.dev"));
+    sandbox.expire();
+    provider.instead(Endpoint::Refresh, Reply::json(403, r#"{"code":"organization_not_allowed","message":"no"}"#));
+    assert!(sandbox.run(&["git", "get"], &ask("b.acme.dev")).stderr.contains("organization_not_allowed"));
+    assert!(sandbox.run(&["git", "get"], &ask("b.acme.dev")).stderr.contains("organization_not_allowed"), "remembered");
+    assert_eq!(provider.count(Endpoint::Refresh), 1);
+    assert!(provider.accepts(password(&sandbox.run(&["git", "get"], &ask("a.acme.dev")).stdout)));
+}
+
+#[test]
+fn a_denied_sign_in_does_not_stop_a_session_that_can_refresh() {
+    let (provider, sandbox) = signed_in(Manners::default());
+    provider.change(|manners| manners.approves_by_itself = false);
+    let login = crate::support::sandbox::begin(sandbox.keyfob(&["login"]), "");
+    provider.decide(&crate::support::sandbox::open_code(&provider), false);
+    assert_eq!(finish(login).code, Some(1));
+    sandbox.expire();
+    assert!(provider.accepts(password(&sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout)));
+}
+
+#[test]
+fn a_session_that_dies_after_approval_asks_nobody_again() {
+    let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });
+    let sandbox = with_two_slots(&provider);
+    provider.instead(Endpoint::Refresh, Reply::json(400, r#"{"error":"invalid_grant"}"#));
+    let done = sandbox.run_asking(&["git", "get"], &ask("b.acme.dev"));
+    assert_eq!(done.stdout, "quit=1\n");
+    assert!(done.stderr.contains("refuses what was approved a moment ago: invalid_grant"), "{}", done.stderr);
+    assert_eq!(provider.count(Endpoint::Start), 1);
+}
+
+#[test]
+fn without_anything_to_renew_it_a_token_serves_to_its_end() {
+    let (provider, sandbox) = signed_in(Manners::default());
+    sandbox.edit(|record| {
+        record.as_object_mut().unwrap().remove("refresh_token");
+        let token = &mut record["tokens"][""];
+        for time in ["received_at", "expires_at"] {
+            token[time] = (token[time].as_i64().unwrap() - 270).into();
+        }
+    });
+    let done = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+    assert!(provider.accepts(password(&done.stdout)), "{done:?}");
+}
+
+#[test]
+fn a_page_of_a_proxy_costs_no_session() {
+    let (provider, sandbox) = signed_in(Manners::default());
+    for (status, body) in
+        [(401, "<h1>Sign in to the hotel</h1>"), (400, "<h1>Bad request</h1>"), (401, r#"{"message":"no"}"#)]
+    {
+        sandbox.expire();
+        provider.instead(Endpoint::Refresh, Reply::new(status, "text/html", body));
+        assert_eq!(sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout, "quit=1\n");
+        sandbox.edit(|record| drop(record.as_object_mut().unwrap().remove("failure")));
+        assert!(provider.accepts(password(&sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout)), "{body}");
+    }
+    assert_eq!(provider.count(Endpoint::Start), 1);
+}
+
+#[test]
+fn narrower_scopes_are_asked_for_by_name() {
+    let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });
+    let sandbox = Sandbox::new();
+    let connect = |scopes: &str| {
+        let url = provider.url();
+        sandbox.configure(&format!(
+            "[profile.acme]\nprovider = \"workos-connect\"\nclient_id = \"client_test\"\nissuer = \"{url}\"\n\
+             hosts = [\"git.acme.dev\"]\nscopes = [{scopes}]\n"
+        ));
+    };
+    connect("\"offline_access\", \"read\", \"admin\"");
+    sandbox.run_asking(&["git", "get"], &ask("git.acme.dev"));
+    connect("\"offline_access\", \"read\"");
+    sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+    assert_eq!(provider.of(Endpoint::Refresh)[0].form["scope"], "offline_access read");
+}
+
+#[test]
+fn the_plain_slot_goes_back_to_the_organization_of_the_sign_in() {
+    let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });
+    let sandbox = with_two_slots(&provider);
+    sandbox.run_asking(&["git", "get"], &ask("a.acme.dev"));
+    sandbox.edit(|record| record["signed_in_organization"] = "org_1".into());
+    sandbox.run(&["git", "get"], &ask("b.acme.dev"));
+    sandbox.expire();
+    sandbox.run(&["git", "get"], &ask("a.acme.dev"));
+    let organizations: Vec<_> =
+        provider.of(Endpoint::Refresh).iter().map(|seen| seen.form["organization_id"].clone()).collect();
+    assert_eq!(organizations, ["org_2", "org_1"]);
+}
+
+#[test]
+fn a_login_that_was_started_beside_a_session_is_redeemed_too() {
+    let (provider, sandbox) = signed_in(Manners::default());
+    provider.change(|manners| manners.approves_by_itself = false);
+    let before = sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout;
+    sandbox.run(&["login", "--start"], "");
+    let code = crate::support::sandbox::open_code(&provider);
+    let get = || sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout;
+    crate::support::sandbox::wait_for("poll", || {
+        assert_eq!(get(), before, "not approved: the session goes on");
+        (provider.count(Endpoint::Poll) > 1).then_some(())
+    });
+    provider.decide(&code, true);
+    crate::support::sandbox::wait_for("approval to be redeemed", || (get() != before).then_some(()));
+    assert_eq!((provider.count(Endpoint::Start), provider.count(Endpoint::Poll)), (2, 3), "no poll before its time");
+}
