@@ -73,9 +73,16 @@ impl World {
         self.command("skopeo", &[&["--insecure-policy"], args].concat())
     }
 
-    /// `skopeo copy` of the little image to the registry.
+    /// `skopeo copy` of the little image to the registry, in the one format that docker 20.10 can inspect.
     fn push(&self, name: &str) -> Command {
-        self.skopeo(&["copy", "--quiet", "--dest-tls-verify=false", IMAGE, &format!("docker://{}", self.image(name))])
+        self.skopeo(&[
+            "copy",
+            "--quiet",
+            "--format=v2s2",
+            "--dest-tls-verify=false",
+            IMAGE,
+            &format!("docker://{}", self.image(name)),
+        ])
     }
 
     /// `skopeo copy` from the registry.
