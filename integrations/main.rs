@@ -8,20 +8,32 @@ mod support;
 
 // git against `git http-backend`, and as the judge of our plain store.
 mod git;
+// kubectl against an API server that wants a token.
+mod kubectl;
+// docker and skopeo against the real docker-registry.
+mod docker;
+// All three on one session.
+mod together;
 
 /// Whether a tool is there and new enough; says why not.
-fn has(tool: &str, version: (u32, u32)) -> bool {
-    let output = std::process::Command::new(tool).arg("--version").output();
-    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    let numbers = text.split([' ', '/', '\n']).find_map(|word| {
-        let mut numbers = word.trim_start_matches(['v', 'V']).split('.').map(|part| part.parse().ok());
-        Some((numbers.next()??, numbers.next()??))
-    });
-    let found = numbers.is_some_and(|found: (u32, u32)| found >= version);
-    if !found {
-        let reason = format!("needs {tool} {}.{} or newer, found {:?}", version.0, version.1, text.trim());
+fn has(tool: &str, least: (u32, u32)) -> bool {
+    let found = version(tool);
+    let enough = found.is_some_and(|found| found >= least);
+    if !enough {
+        let found = found.map_or("none".to_owned(), |(major, minor)| format!("{major}.{minor}"));
+        let reason = format!("needs {tool} {}.{} or newer, found {found}", least.0, least.1);
         assert!(std::env::var_os("CI").is_none(), "{reason}");
         eprintln!("skipped: {reason}");
     }
-    found
+    enough
+}
+
+/// The version of a tool, if it is there: the first two numbers that stand together in what it says of itself.
+fn version(tool: &str) -> Option<(u32, u32)> {
+    let arguments: &[_] = if tool == "kubectl" { &["version", "--client"] } else { &["--version"] };
+    let output = std::process::Command::new(tool).args(arguments).output().ok()?;
+    String::from_utf8_lossy(&output.stdout).split([' ', '/', '"', '\n']).find_map(|word| {
+        let mut numbers = word.trim_start_matches(['v', 'V']).split('.').map(|part| part.parse().ok());
+        Some((numbers.next()??, numbers.next()??))
+    })
 }

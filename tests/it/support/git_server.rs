@@ -7,8 +7,6 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::http::{self, Reply, Request};
@@ -172,14 +170,8 @@ fn large_file(root: &Path, request: &Request, rest: &str) -> Reply {
 
 /// User name and token, from Basic or Bearer.
 fn credential(request: &Request) -> (String, String) {
-    let nobody = || ("-".to_owned(), String::new());
-    let Some(header) = request.headers.get("authorization") else { return nobody() };
-    if let Some(token) = header.strip_prefix("Bearer ") {
-        return ("bearer".to_owned(), token.to_owned());
-    }
-    let basic = header.strip_prefix("Basic ").and_then(|text| STANDARD.decode(text).ok());
-    let pair = basic.and_then(|bytes| String::from_utf8(bytes).ok());
-    pair.and_then(|pair| pair.split_once(':').map(|(u, t)| (u.to_owned(), t.to_owned()))).unwrap_or_else(nobody)
+    let bearer = request.bearer().map(|token| ("bearer".to_owned(), token.to_owned()));
+    bearer.or_else(|| request.basic()).unwrap_or_else(|| ("-".to_owned(), String::new()))
 }
 
 fn refuse() -> Reply {

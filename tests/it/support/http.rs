@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 /// A request as it came.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
@@ -19,11 +22,28 @@ pub struct Request {
 }
 
 impl Request {
-    /// The body's form fields, or the query's for a GET.
+    /// The body's form fields, or the query's for a GET; of a name that comes twice the last.
     pub fn form(&self) -> HashMap<String, String> {
+        self.fields().into_iter().collect()
+    }
+
+    /// The same, all of them in their order.
+    pub fn fields(&self) -> Vec<(String, String)> {
         let text = String::from_utf8_lossy(&self.body);
         let text = if self.method == "GET" { self.query.as_str() } else { text.as_ref() };
         text.split('&').filter_map(|pair| pair.split_once('=')).map(|(k, v)| (decode(k), decode(v))).collect()
+    }
+
+    /// User name and password of HTTP Basic (RFC 7617).
+    pub fn basic(&self) -> Option<(String, String)> {
+        let encoded = self.headers.get("authorization")?.strip_prefix("Basic ")?;
+        let pair = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
+        pair.split_once(':').map(|(user, password)| (user.to_owned(), password.to_owned()))
+    }
+
+    /// The token of RFC 6750 section 2.1.
+    pub fn bearer(&self) -> Option<&str> {
+        self.headers.get("authorization")?.strip_prefix("Bearer ")
     }
 }
 
@@ -64,16 +84,26 @@ impl Reply {
 
 /// Serves until the process ends.
 pub fn serve(handle: impl Fn(Request) -> Reply + Send + Sync + 'static) -> SocketAddr {
+    serve_over(Some, handle)
+}
+
+/// The same over whatever `wrap` makes of a connection: TLS, for one.
+pub fn serve_over<S: Read + Write>(
+    wrap: impl Fn(TcpStream) -> Option<S> + Send + Sync + 'static,
+    handle: impl Fn(Request) -> Reply + Send + Sync + 'static,
+) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
     let address = listener.local_addr().expect("its address");
-    let handle = Arc::new(handle);
+    let shared = Arc::new((wrap, handle));
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let handle = Arc::clone(&handle);
+            let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                if let Some(request) = read(&stream) {
-                    let reply = handle(request);
-                    write(&stream, reply);
+                let (wrap, handle) = &*shared;
+                let _ = stream.set_read_timeout(Some(Duration::from_secs(60)));
+                let Some(mut stream) = wrap(stream) else { return };
+                if let Some(request) = read(&mut stream) {
+                    write(&mut stream, handle(request));
                 }
             });
         }
@@ -81,9 +111,8 @@ pub fn serve(handle: impl Fn(Request) -> Reply + Send + Sync + 'static) -> Socke
     address
 }
 
-fn read(stream: &TcpStream) -> Option<Request> {
-    stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
+fn read(stream: &mut (impl Read + Write)) -> Option<Request> {
+    let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let mut words = line.split_whitespace();
@@ -101,7 +130,7 @@ fn read(stream: &TcpStream) -> Option<Request> {
         request.headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
     if request.headers.get("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue")) {
-        (&*stream).write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?;
+        reader.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?;
     }
     if request.headers.get("transfer-encoding").is_some_and(|value| value.contains("chunked")) {
         loop {
@@ -123,7 +152,7 @@ fn read(stream: &TcpStream) -> Option<Request> {
 }
 
 /// The client may be gone: nobody is left to tell.
-fn write(mut stream: &TcpStream, reply: Reply) {
+fn write(stream: &mut (impl Read + Write), reply: Reply) {
     match reply {
         Reply::Answer { status, headers, body } => {
             let mut head =
@@ -132,6 +161,7 @@ fn write(mut stream: &TcpStream, reply: Reply) {
                 head.push_str(&format!("{name}: {value}\r\n"));
             }
             let _ = stream.write_all(&[head.as_bytes(), b"\r\n", &body].concat());
+            let _ = stream.flush();
         }
         Reply::Raw(bytes) => {
             let _ = stream.write_all(&bytes);

@@ -106,6 +106,8 @@ struct State {
     ended_sessions: HashSet<String>,
     /// Access tokens with their end.
     access_tokens: HashMap<String, SystemTime>,
+    /// ID tokens with theirs.
+    id_tokens: HashMap<String, SystemTime>,
     reuses: usize,
     serial: u64,
     /// Called when a refresh has been carried out and not been answered yet.
@@ -206,6 +208,12 @@ impl Provider {
     pub fn accepts(&self, access_token: &str) -> bool {
         let state = self.lock();
         state.access_tokens.get(access_token).is_some_and(|end| SystemTime::now() < *end)
+    }
+
+    /// Whether a resource server that takes ID tokens of the client would accept this one now.
+    pub fn accepts_id(&self, id_token: &str) -> bool {
+        let state = self.lock();
+        state.id_tokens.get(id_token).is_some_and(|end| SystemTime::now() < *end)
     }
 
     /// Kills every access token, as an administrator would.
@@ -395,9 +403,13 @@ fn grant(state: &mut State, connect: bool, session: &str, form: &HashMap<String,
     let token = RefreshToken { session: session.to_owned(), exchanged: None };
     state.refresh_tokens.insert(refresh_token.clone(), token);
     let body = if connect {
-        let id = json!({ "iss": "scripted", "sub": "user_1", "aud": CLIENT_ID, "email": "ann@acme.dev", "iat": now, "exp": now + life });
+        let id_token = jwt(&json!({
+            "iss": "scripted", "sub": "user_1", "aud": CLIENT_ID, "email": "ann@acme.dev", "jti": jti, "iat": now,
+            "exp": now + life,
+        }));
+        state.id_tokens.insert(id_token.clone(), end);
         json!({
-            "access_token": access_token, "refresh_token": refresh_token, "id_token": jwt(&id),
+            "access_token": access_token, "refresh_token": refresh_token, "id_token": id_token,
             "token_type": "bearer", "expires_in": life,
         })
     } else {
