@@ -39,6 +39,16 @@ impl Broker<'_> {
         }
     }
 
+    /// A person signs out of a place (`docker logout`): its access token is dropped, and no more is concluded from it.
+    pub(crate) fn forget(&self, slot: &str) -> Result<()> {
+        if !self.peek()?.tokens.contains_key(slot) {
+            return Ok(());
+        }
+        let mut guard = self.lock_for_good()?;
+        guard.record.tokens.remove(slot);
+        guard.save()
+    }
+
     pub(super) fn refused_again(&self, token: &Token, challenge: Option<&str>) -> Error {
         let age = clock::span(self.clock.now() - token.received_at);
         let words = challenge.map(|words| format!(" ({words})")).unwrap_or_default();

@@ -43,7 +43,7 @@ pub(super) fn run(command: &Docker) -> ExitCode {
     let done = match words[..] {
         ["get"] => get(),
         ["store"] => store(),
-        ["erase"] => erase(),
+        ["erase"] => Ok(erase()),
         ["list"] => list(),
         ["version" | "--version" | "-v"] => Ok(VERSION.to_owned()),
         ["--help" | "-h"] => Ok(format!("{USAGE}\n")),
@@ -120,17 +120,21 @@ fn store() -> Result<String, Failure> {
     Ok(String::new())
 }
 
-/// Never an error for what is not there: skopeo 1.9 overflows its stack over one.
-fn erase() -> Result<String, Failure> {
-    let Ok(server) = docker::decode_server(&read()?) else { return Ok(String::new()) };
+/// Never an error, whatever there is to erase or in the way of it: skopeo 1.9 overflows its stack over one. What went wrong
+/// is said on stderr.
+fn erase() -> String {
+    if let Err(Failure::Error(error)) = erased() {
+        let _ = io::stderr().write_all(error.lines().as_bytes());
+    }
+    String::new()
+}
+
+fn erased() -> Result<(), Failure> {
+    let Ok(server) = docker::decode_server(&read()?) else { return Ok(()) };
     let config = Config::load()?;
     if let Some(owner) = owner(&config, &server)?.filter(|owner| owner.refuses.is_none()) {
-        let errand = owner.errand(&server);
-        return match errand.with_broker(|broker| broker.refuse(&owner.destination.slot.key(), |_| true, None)) {
-            // Renewed a moment ago: docker's four erases for one logout are one.
-            Err(error) if error.kind == Kind::Refused => Ok(String::new()),
-            done => Ok(done.map(|()| String::new())?),
-        };
+        let slot = owner.destination.slot.key();
+        return Ok(owner.errand(&server).with_broker(|broker| broker.forget(&slot))?);
     }
     let path = server.path().map(SecretBytes::new);
     let passwords = Passwords::open()?;
@@ -139,7 +143,7 @@ fn erase() -> Result<String, Failure> {
             entries.retain(|entry| entry.path != path);
         })?;
     }
-    Ok(String::new())
+    Ok(())
 }
 
 /// What is kept, and the registries of profiles that are signed in. No network, nobody asked, stdin untouched.

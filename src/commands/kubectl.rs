@@ -12,7 +12,7 @@ use crate::config::{Config, Destination, Location, Profile, environment};
 use crate::error::{Error, Kind, Result};
 use crate::human::escape::escape;
 use crate::human::presence::Client;
-use crate::process;
+use crate::process::{self, Parent};
 use crate::protocol::Credential;
 use crate::protocol::kubectl::{self, Request as Asked};
 use crate::secret::Secret;
@@ -63,15 +63,16 @@ fn answer(command: &Kubectl) -> Result<String> {
     let markers = Markers::open()?;
     let id = record::id(profile);
     let asking = parent.as_ref().filter(|_| variable.is_some());
+    let marker = |parent: &Parent| marker(&id, parent, destination);
     let suspected = asking
         .filter(|_| !profile.preset.refresh_kills_access)
-        .and_then(|parent| markers.given(&parent.id, &marker(&id, destination)));
+        .and_then(|parent| markers.given(&parent.id, &marker(parent)));
     let request = Request { suspected, parent: parent.as_ref().map(|parent| parent.id.clone()), ..errand.request() };
     let token = errand.obtain(request)?;
     let secret = token.secret(destination.token).cloned().unwrap_or_else(|| Secret::new(""));
     let now = SystemClock::new().now();
     if let Some(parent) = asking {
-        markers.give(&parent.id, &marker(&id, destination), &secret);
+        markers.give(&parent.id, &marker(parent), &secret);
         if token.received_at == now {
             // Not on a hit: the folder is read when a token has just come, which bounds how full it gets.
             markers.sweep(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(now.unsigned_abs()));
@@ -81,9 +82,11 @@ fn answer(command: &Kubectl) -> Result<String> {
     Ok(asked.encode(&Credential { username: String::new(), secret, expires_at }))
 }
 
-/// A session's token for one slot, as a marker names it.
-fn marker(id: &str, destination: &Destination) -> String {
-    Secret::new(format!("{id} {:?} {}", destination.token, destination.slot.key())).fingerprint()
+/// A session's token for one slot in the hands of one program, as a marker names it. The program counts because a kubectl
+/// that finds a server of another version turns into that version's kubectl, as the same process.
+fn marker(id: &str, parent: &Parent, destination: &Destination) -> String {
+    let Parent { id: _, name } = parent;
+    Secret::new(format!("{id} {name} {:?} {}", destination.token, destination.slot.key())).fingerprint()
 }
 
 fn server(asked: &Asked) -> Result<Option<Location>> {

@@ -272,3 +272,21 @@ fn stdin_is_left_alone() {
     let ended = wait_for("answer", || child.try_wait().unwrap());
     assert!(ended.success());
 }
+
+/// A kubectl that finds a server of another version turns into that version's kubectl: one process, two programs, each of
+/// which asks once.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_turns_into_another_program_was_not_refused() {
+    let provider = approving();
+    let sandbox = clustered(&provider);
+    asked(&sandbox, None, "always");
+    let mut command = sandbox.command("sh");
+    command.args(["-c", "keyfob kubectl; exec bash -c 'keyfob kubectl; true'"]);
+    command.env("KUBERNETES_EXEC_INFO", info("v1", None)).env("KEYFOB_INTERACTIVE", "never");
+    let done = run(command, "");
+    let answers: Vec<&str> = done.stdout.lines().collect();
+    assert_eq!(answers.len(), 2, "{done:?}");
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(provider.count(Endpoint::Refresh), 0);
+}
