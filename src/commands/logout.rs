@@ -44,7 +44,8 @@ fn code(well: bool) -> ExitCode {
 /// Whether it is over at the provider too, or nothing there could be ended.
 fn sign_out(store: &Store, profile: &Profile) -> Result<bool> {
     let title = profile.title();
-    let Some(Record { refresh_token, session_id, .. }) = forget(store, &record::id(profile))? else {
+    let kept = forget(store, &record::id(profile))?.filter(|record| record.signed_in_at.is_some());
+    let Some(Record { refresh_token, session_id, .. }) = kept else {
         print(format!("{title}: not signed in\n").as_bytes())?;
         return Ok(true);
     };

@@ -13,7 +13,7 @@ mod refresh;
 mod crowd;
 // When nobody is there to be asked.
 mod presence;
-// What git says and hears; the real git against a real server.
+// What git says and hears.
 mod git;
 // What Kubernetes clients tell and read.
 mod kubectl;
