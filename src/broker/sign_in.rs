@@ -43,8 +43,9 @@ impl Broker<'_> {
         let presence = self.human.presence()?;
         let mut shown = None;
         let _login_lock = match self.lock_login(request, &presence, &mut shown)? {
-            Waited::Locked(lock) => lock,
-            Waited::Served(token) => return Ok(Some(*token)),
+            Some(Waited::Locked(lock)) => lock,
+            Some(Waited::Served(token)) => return Ok(Some(*token)),
+            None => return Ok(None),
         };
         // A code that could not be written down lives here alone.
         let mut unsaved = None;
@@ -134,20 +135,26 @@ impl Broker<'_> {
         }
     }
 
-    /// Waits to be the one who polls, showing the code of whoever is meanwhile.
-    fn lock_login(&self, request: &Request, presence: &Presence, shown: &mut Option<String>) -> Result<Waited<Lock>> {
+    /// Waits to be the one who polls, showing the code of whoever is meanwhile. `None` asks the caller to look again.
+    fn lock_login(
+        &self,
+        request: &Request,
+        presence: &Presence,
+        shown: &mut Option<String>,
+    ) -> Result<Option<Waited<Lock>>> {
         let mut deadline = self.clock.elapsed() + LOGIN_PATIENCE;
         for attempt in 0.. {
             if let Some(lock) = self.store.try_login_lock(self.id)? {
-                return Ok(Waited::Locked(lock));
+                return Ok(Some(Waited::Locked(lock)));
             }
             let record = self.peek()?;
             let pending = match session::next(&record, request, self.clock.now()) {
-                Next::Serve(token) => return Ok(Waited::Served(Box::new(token.clone()))),
+                Next::Serve(token) => return Ok(Some(Waited::Served(Box::new(token.clone())))),
                 Next::Fail(failure) => return Err(failure.error()),
+                Next::Refresh(_) | Next::Patience(_) | Next::RefusedAgain(_) => return Ok(None),
                 Next::Poll(pending) => Some(pending),
-                // The holder is between two states; its next one is a moment away.
-                Next::Refresh(_) | Next::Login | Next::Patience(_) | Next::RefusedAgain(_) => None,
+                // The holder is about to write a code down.
+                Next::Login => None,
             };
             if let Presence::Away(why) = presence {
                 return Err(self.human_needed(request, why, pending));
