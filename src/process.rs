@@ -48,6 +48,17 @@ pub(crate) fn git_config(key: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
+/// Starts a command and lets it go; whether it started. It holds none of our streams, and nobody waits for it.
+pub(crate) fn detach(words: &[String]) -> bool {
+    let Some((program, args)) = words.split_first() else { return false };
+    let mut command = Command::new(program);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // Its own process group: a Ctrl-C that ends us, or the client, does not end a browser.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.spawn().is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -56,7 +56,7 @@ fn answer(command: &Kubectl) -> Result<String> {
     };
     let client = parent.as_ref().map_or("kubectl", |parent| parent.name.as_str());
     let what = format!("{} needs to sign in to {place}", escape(client));
-    let errand = Errand { profile, destination, client: Client::Kubectl, what, place };
+    let errand = Errand { profile, destination, client: Client::Kubectl, what, place, opens_browser: true };
 
     // The protocol cannot say that a token was refused. A client that asks again for one that lives says it all the same;
     // one that does not even tell what it wants asks again for no reason.

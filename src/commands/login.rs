@@ -23,6 +23,7 @@ pub(super) fn run(command: &Login) -> Result<ExitCode> {
         client: Client::Login,
         what: format!("keyfob signs you in to {place}"),
         place,
+        opens_browser: !command.no_browser,
     };
     if command.start {
         let request = errand.request();

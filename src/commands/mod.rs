@@ -147,6 +147,8 @@ struct Errand<'a> {
     what: String,
     /// Where the token goes.
     place: String,
+    /// Whether a page may be opened for the person.
+    opens_browser: bool,
 }
 
 impl Errand<'_> {
@@ -160,7 +162,7 @@ impl Errand<'_> {
             store: &Store::open()?,
             clock: &SystemClock::new(),
             http: &Web::new(self.profile.ca_file.clone()),
-            human: &Terminal::new(self.client),
+            human: &Terminal::new(self.client, self.opens_browser),
             what: &self.what,
             place: &self.place,
         })

@@ -1,5 +1,7 @@
-//! The person, if there is one: whether to ask (presence), how to speak (terminal), what is fit to be shown (escape).
+//! The person, if there is one: whether to ask (presence), how to speak (terminal), what is fit to be shown (escape), and
+//! a page to open (browser).
 
+pub(crate) mod browser;
 pub(crate) mod escape;
 pub(crate) mod presence;
 pub(crate) mod terminal;
