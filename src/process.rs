@@ -27,6 +27,14 @@ pub(crate) fn parent() -> Option<Parent> {
     parse_stat(number, &stat)
 }
 
+/// The terminal this process belongs to, where the system tells (Linux): its device number.
+pub(crate) fn terminal() -> Option<String> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, after) = stat.rsplit_once(')')?;
+    let number = after.split_whitespace().nth(4)?;
+    (number != "0" && number.bytes().all(|byte| byte.is_ascii_digit())).then(|| format!("tty{number}"))
+}
+
 /// proc(5): the name in parentheses, which may hold anything; the start time is the 22nd field.
 fn parse_stat(number: u32, stat: &str) -> Option<Parent> {
     let (before, after) = stat.rsplit_once(')')?;

@@ -11,7 +11,10 @@ use crate::human::{Presence, Prompt};
 use crate::oauth::answer::{Answer, TokenAnswer};
 use crate::oauth::device::{self, Pending, Step};
 use crate::oauth::http::{self, Unreachable};
+use crate::process;
+use crate::secret::Secret;
 use crate::session::{self, Next, Request};
+use crate::store::markers::Markers;
 use crate::store::{Lock, Token, jitter};
 
 /// Longer than any code lives: whoever still waits then waits for nobody.
@@ -27,6 +30,16 @@ enum Turn {
     Start,
     Sleep(Pending),
     Poll(Pending),
+}
+
+/// Who shows a code.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// The one that got it; a browser is its business.
+    Starting,
+    /// The one that polls for it now; who showed it before may be gone, and what stood there.
+    TakingOver,
+    Waiting,
 }
 
 /// What a poll came to.
@@ -61,16 +74,16 @@ impl Broker<'_> {
                         return Err(self.human_needed(request, why, None));
                     }
                     let (pending, saved) = self.start(request)?;
-                    self.show(&presence, &pending, &mut shown);
+                    self.show(&presence, &pending, &mut shown, Role::Starting);
                     unsaved = (!saved).then_some(pending);
                     continue;
                 }
                 Turn::Sleep(pending) => {
-                    self.show(&presence, &pending, &mut shown);
+                    self.show(&presence, &pending, &mut shown, Role::TakingOver);
                     pending
                 }
                 Turn::Poll(pending) => {
-                    self.show(&presence, &pending, &mut shown);
+                    self.show(&presence, &pending, &mut shown, Role::TakingOver);
                     polled = true;
                     match self.poll(request, &presence, pending)? {
                         Polled::Served(token) => return Ok(Some(*token)),
@@ -160,7 +173,7 @@ impl Broker<'_> {
                 return Err(self.human_needed(request, why, pending));
             }
             if let Some(pending) = pending {
-                self.show(presence, pending, shown);
+                self.show(presence, pending, shown, Role::Waiting);
                 // A holder that hangs, or was stopped, is not waited for beyond its code and one last poll.
                 let rest = u64::try_from(pending.expires_at - self.clock.now()).unwrap_or(0);
                 deadline = deadline.min(self.clock.elapsed() + Duration::from_secs(rest) + http::POLL_PATIENCE);
@@ -282,6 +295,9 @@ impl Broker<'_> {
         guard.record.sign_in(slot, tokens, self.profile.keep_refresh_token, now);
         guard.record.scopes = Some(pending.scopes.clone());
         self.save_or_say(&mut guard);
+        if let Ok(markers) = Markers::open() {
+            markers.sweep(now);
+        }
         if *presence == Presence::Here {
             let who = tokens.who.email.as_deref().or(tokens.who.subject.as_deref());
             let who = who.map(|who| format!(" as {}", escape(who))).unwrap_or_default();
@@ -329,18 +345,34 @@ impl Broker<'_> {
         Ok(self.fail(&mut guard, request, None, error))
     }
 
-    /// Shows a code once; a new one again.
-    fn show(&self, presence: &Presence, pending: &Pending, shown: &mut Option<String>) {
+    /// Shows a code once; a new one again. Whoever only waits, on a terminal where it stands already, says so in a line.
+    fn show(&self, presence: &Presence, pending: &Pending, shown: &mut Option<String>, role: Role) {
         if *presence != Presence::Here || shown.as_ref() == Some(&pending.user_code) {
             return;
         }
         *shown = Some(pending.user_code.clone());
+        let code = Secret::new(pending.user_code.as_str());
+        let first = process::terminal()
+            .zip(Markers::open().ok())
+            .is_none_or(|(terminal, markers)| markers.claim(&terminal, self.id, &code));
+        if !first && role != Role::TakingOver {
+            let code = escape(&pending.user_code);
+            self.human.tell(&format!("{} as well, with the same code {code}", self.what));
+            return;
+        }
         let profile = match &self.profile.name {
             Some(name) => format!("profile {name} at {}", self.profile.preset.title),
             None => format!("client {} at {}", self.profile.client_id, self.profile.preset.title),
         };
         let account = self.profile.account.as_deref();
-        self.human.ask(&Prompt { what: self.what, profile: &profile, account, pending, now: self.clock.now() });
+        self.human.ask(&Prompt {
+            what: self.what,
+            profile: &profile,
+            account,
+            pending,
+            opens_browser: role == Role::Starting,
+            now: self.clock.now(),
+        });
     }
 
     fn human_needed(&self, request: &Request, why: &str, pending: Option<&Pending>) -> Error {

@@ -3,7 +3,6 @@
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use super::{Errand, inline, print, report};
 use crate::cli::Kubectl;
@@ -75,7 +74,7 @@ fn answer(command: &Kubectl) -> Result<String> {
         markers.give(&parent.id, &marker(parent), &secret);
         if token.received_at == now {
             // Not on a hit: the folder is read when a token has just come, which bounds how full it gets.
-            markers.sweep(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(now.unsigned_abs()));
+            markers.sweep(now);
         }
     }
     let expires_at = token.told_end(destination.token, now);

@@ -20,6 +20,8 @@ pub(crate) struct Prompt<'a> {
     pub(crate) profile: &'a str,
     pub(crate) account: Option<&'a str>,
     pub(crate) pending: &'a Pending,
+    /// Whether a page may be opened: not by everybody who waits.
+    pub(crate) opens_browser: bool,
     pub(crate) now: Timestamp,
 }
 

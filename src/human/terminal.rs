@@ -70,7 +70,10 @@ impl Human for Terminal {
     fn ask(&self, prompt: &Prompt<'_>) {
         self.say(&text(prompt, &hostname()));
         let Pending { verification_uri, verification_uri_complete, .. } = prompt.pending;
-        if self.opens_browser && browser::open(verification_uri_complete.as_ref().unwrap_or(verification_uri)) {
+        if self.opens_browser
+            && prompt.opens_browser
+            && browser::open(verification_uri_complete.as_ref().unwrap_or(verification_uri))
+        {
             self.say("keyfob: a browser opens; compare the code there\n");
         }
     }
@@ -86,7 +89,7 @@ impl Human for Terminal {
 
 /// The prompt, whole.
 fn text(prompt: &Prompt<'_>, hostname: &str) -> String {
-    let Prompt { what, profile, account, pending, now } = prompt;
+    let Prompt { what, profile, account, pending, opens_browser: _, now } = prompt;
     let account = account.map(|account| format!(", account {}", escape(account))).unwrap_or_default();
     let left = clock::span(pending.expires_at - now);
     let mut text = format!("keyfob: {} ({}{account})\n", escape(what), escape(profile));
@@ -138,6 +141,7 @@ mod tests {
             profile: "profile acme at WorkOS AuthKit",
             account: Some("ann@acme.dev"),
             pending: &pending,
+            opens_browser: false,
             now: 1_010,
         };
         let shown = text(&prompt, "laptop");
