@@ -148,7 +148,7 @@ pub(crate) fn begin(response: &Response, asked: &Slot, now: Timestamp) -> Result
 fn is_web_page(uri: &str) -> bool {
     let base = uri.split(['?', '#']).next().unwrap_or_default();
     uri.len() <= LONGEST_TEXT
-        && uri.contains("://")
+        && base.contains("://")
         && uri.bytes().all(|byte| byte.is_ascii_graphic())
         && Location::parse(base).is_ok()
 }
