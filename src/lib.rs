@@ -17,6 +17,7 @@
 //! - `store`: records on disk and the locks between processes.
 //! - `oauth`: the provider table, the device flow as a state machine, refresh, revocation, and HTTP.
 //! - `human`: whether somebody is here, how to speak, what is fit to be shown.
+//! - `fuzz`: what must hold for every input from outside, for `cargo fuzz` and the tests alone.
 //! - `clock`, `process`, `secret`, `error`: time, children, what must not be seen, what went wrong.
 //!
 //! What is never so: a hit takes no lock, no network and no child process; nobody sleeps or talks to the network with
@@ -28,6 +29,10 @@ mod clock;
 mod commands;
 mod config;
 mod error;
+// Not in a program that is shipped: what must hold for every input, for the fuzzer and the tests.
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod human;
 mod oauth;
 mod process;

@@ -7,6 +7,7 @@ use crate::cli::Logout;
 use crate::clock::SystemClock;
 use crate::config::{Config, Profile};
 use crate::error::Result;
+use crate::human::escape::defuse;
 use crate::oauth::http::Web;
 use crate::oauth::revoke::{self, SignedOut};
 use crate::store::{Record, Store, record};
@@ -46,7 +47,7 @@ fn sign_out(store: &Store, profile: &Profile) -> Result<bool> {
     let title = profile.title();
     let kept = forget(store, &record::id(profile))?.filter(|record| record.signed_in_at.is_some());
     let Some(Record { refresh_token, session_id, .. }) = kept else {
-        print(format!("{title}: not signed in\n").as_bytes())?;
+        say(&format!("{title}: not signed in"))?;
         return Ok(true);
     };
     let http = Web::new(profile.ca_file.clone());
@@ -55,7 +56,7 @@ fn sign_out(store: &Store, profile: &Profile) -> Result<bool> {
         SignedOut::NoWay(why) => (format!("forgotten here; {why}"), true),
         SignedOut::Failed(why) => (format!("forgotten here, but it may live on at the provider: {why}"), false),
     };
-    print(format!("{title}: {said}\n").as_bytes())?;
+    say(&format!("{title}: {said}"))?;
     Ok(well)
 }
 
@@ -63,10 +64,13 @@ fn sign_out(store: &Store, profile: &Profile) -> Result<bool> {
 fn forget_stray(store: &Store, id: &str) -> Result<bool> {
     if let Some(record) = forget(store, id)? {
         let title = record.profile.unwrap_or(record.client_id);
-        let said = format!("{title}: forgotten here; no profile names it any more, so the provider was not told\n");
-        print(said.as_bytes())?;
+        say(&format!("{title}: forgotten here; no profile names it any more, so the provider was not told"))?;
     }
     Ok(true)
+}
+
+fn say(line: &str) -> Result<()> {
+    print(format!("{}\n", defuse(line)).as_bytes())
 }
 
 /// Takes the record off the disk first, with whatever was set aside of it: a provider that cannot be reached keeps nothing

@@ -13,7 +13,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 
 use super::browser;
-use super::escape::escape;
+use super::escape::{defuse, escape};
 use super::presence::{self, Client};
 use super::{Human, Presence, Prompt};
 use crate::clock;
@@ -79,11 +79,11 @@ impl Human for Terminal {
     }
 
     fn tell(&self, line: &str) {
-        self.say(&format!("keyfob: {line}\n"));
+        self.say(&format!("keyfob: {}\n", defuse(line)));
     }
 
     fn note(&self, line: &str) {
-        let _ = writeln!(io::stderr(), "keyfob: {line}");
+        let _ = writeln!(io::stderr(), "keyfob: {}", defuse(line));
     }
 }
 

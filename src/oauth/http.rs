@@ -61,13 +61,23 @@ impl Form {
         let secrets = self.0.iter().filter(|(name, _)| SECRET_PARAMETERS.contains(&name.as_str()));
         secrets.fold(words.to_owned(), |words, (_, secret)| match secret.expose() {
             "" => words,
-            secret => words.replace(secret, "(redacted)"),
+            secret => without_its_beginning(words.replace(secret, "(redacted)"), secret),
         })
     }
 
     #[cfg(test)]
     pub(crate) fn shown(&self) -> Vec<(&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.expose())).collect()
+    }
+}
+
+/// Takes the beginning of a secret off words that were cut in the middle of it.
+fn without_its_beginning(words: String, secret: &str) -> String {
+    let Some(kept) = words.strip_suffix("...") else { return words };
+    let lengths = (1..=secret.len().min(kept.len())).rev().filter(|length| secret.is_char_boundary(*length));
+    match lengths.map(|length| &secret[..length]).find(|beginning| kept.ends_with(beginning)) {
+        Some(beginning) => format!("{}(redacted)...", &kept[..kept.len() - beginning.len()]),
+        None => words,
     }
 }
 

@@ -21,6 +21,12 @@ mod kubectl;
 mod docker;
 // login, logout, status, token.
 mod commands;
+// What a server, a client, a file or a variable might try.
+#[cfg(unix)]
+mod attacks;
+// What other helpers were once fooled by, by its number.
+#[cfg(unix)]
+mod cves;
 // Bad configuration, broken records, hostile folders, full disks.
 #[cfg(unix)]
 mod adversity;
