@@ -109,8 +109,7 @@ pub fn token_answer(input: &[u8]) {
             walk(&record);
         }
         Answer::Error(error) => assert_shown(&error.words()),
-        Answer::Transient { why, .. } => assert_shown(why),
-        Answer::Unusable(why) => assert_shown(why),
+        Answer::Transient { why, .. } | Answer::Unusable(why) => assert_shown(why),
     }
     match refresh::outcome(answer.clone()) {
         Outcome::Granted(_) => assert!(matches!(answer, Answer::Granted(_))),
