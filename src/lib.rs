@@ -29,6 +29,8 @@ mod clock;
 mod commands;
 mod config;
 mod error;
+#[cfg(test)]
+mod explore;
 // Not in a program that is shipped: what must hold for every input, for the fuzzer and the tests.
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
