@@ -60,12 +60,12 @@ pub(crate) fn http_date(text: &str) -> Option<Timestamp> {
     DateTime::parse_from_rfc2822(text.trim()).ok().map(|at| at.timestamp())
 }
 
-/// A span as a person says it: the largest unit that leaves a whole number worth reading.
+/// A span as a person says it: the largest unit that leaves a number worth reading, rounded.
 pub(crate) fn span(seconds: i64) -> String {
     let (count, unit) = match seconds.max(0) {
         s @ 0..120 => (s, "second"),
-        s @ 120..7_200 => (s / 60, "minute"),
-        s @ 7_200..172_800 => (s / 3_600, "hour"),
+        s @ 120..7_200 => ((s + 30) / 60, "minute"),
+        s @ 7_200..172_800 => ((s + 1_800) / 3_600, "hour"),
         s => (s / 86_400, "day"),
     };
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn spans() {
-        let said = [-5, 1, 119, 120, 300, 7_200, 200_000].map(span);
+        let said = [-5, 1, 119, 120, 299, 7_200, 200_000].map(span);
         assert_eq!(said, ["0 seconds", "1 second", "119 seconds", "2 minutes", "5 minutes", "2 hours", "2 days"]);
     }
 }

@@ -151,7 +151,7 @@ mod tests {
              keyfob:   open https://acme.authkit.app/device\n\
              keyfob:   code AB\\u{1b}[0mCD\n\
              keyfob:   or   https://acme.authkit.app/device?user_code=ABCD\n\
-             keyfob: approve only if you just ran this on laptop; 4 minutes left\n"
+             keyfob: approve only if you just ran this on laptop; 5 minutes left\n"
         );
     }
 }

@@ -173,7 +173,7 @@ fn status_before_during_and_after() {
     provider.decide(&code, true);
     sandbox.run(&["git", "get"], &ask("git.acme.dev"));
     let after = sandbox.run(&["status"], "").stdout;
-    assert!(after.contains("acme     ann@acme.dev  signed in  4 minutes left  git.acme.dev\n"), "{after}");
+    assert!(after.contains("acme     ann@acme.dev  signed in  5 minutes left  git.acme.dev\n"), "{after}");
 }
 
 #[test]
