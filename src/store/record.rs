@@ -142,9 +142,9 @@ impl Failure {
 
 /// The name of a profile's record: 128 bits of SHA-256 over what makes a session one, so that a profile pointed at
 /// another server, client or person never finds the tokens of this one.
-pub(crate) fn id(profile: &Profile) -> String {
+pub(crate) fn id(profile: &Profile, token_endpoint: &str) -> String {
     let mut hash = Sha256::new();
-    for part in [profile.endpoints.token.as_str(), &profile.client_id, profile.account.as_deref().unwrap_or_default()] {
+    for part in [token_endpoint, &profile.client_id, profile.account.as_deref().unwrap_or_default()] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
@@ -182,11 +182,11 @@ impl Default for Record {
 
 impl Record {
     /// Writes down whose session an empty record is.
-    pub(crate) fn belongs_to(&mut self, profile: &Profile) {
+    pub(crate) fn belongs_to(&mut self, profile: &Profile, token_endpoint: &str) {
         if self.token_endpoint.is_empty() {
             self.profile.clone_from(&profile.name);
             profile.preset.name.clone_into(&mut self.provider);
-            self.token_endpoint.clone_from(&profile.endpoints.token);
+            token_endpoint.clone_into(&mut self.token_endpoint);
             self.client_id.clone_from(&profile.client_id);
             self.account.clone_from(&profile.account);
         }
