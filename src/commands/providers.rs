@@ -43,13 +43,16 @@ fn table() -> String {
 }
 
 fn sheet(preset: &Preset) -> String {
-    let Preset { name, title, docs, register, host, .. } = preset;
+    let Preset { name, title, docs, register, host, scopes, .. } = preset;
     let token = match preset.hands_out {
         TokenKind::Access => "the access token",
         TokenKind::Id => "the ID token",
     };
     let mut text = format!("{title}\n\nregister    {register}\nread        {docs}\nhands out   {token}");
     let _ = writeln!(text, ", to git as {}", preset.username);
+    if !scopes.is_empty() {
+        let _ = writeln!(text, "asks for    {}", scopes.join(" "));
+    }
     if let Some(why) = preset.registry_refuses {
         let _ = writeln!(text, "registry    {why}");
     }

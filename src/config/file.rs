@@ -9,10 +9,11 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::location::{Location, Scheme};
-use super::profile::{Auth, Destination, Endpoints, Entry, Profile, Server, Slot, SpeltEndpoints};
+use super::profile::{Auth, Destination, Entry, Profile, Slot};
+use super::server::{refuse_secret, server};
 use super::{Config, PlainStore};
 use crate::error::{Error, Kind, Result};
-use crate::oauth::provider::{self, Base, ClientSecret, Preset, SignOut, TokenKind};
+use crate::oauth::provider::{self, Preset, TokenKind};
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,7 +34,7 @@ struct RawStore {
 /// A `[profile.NAME]` table as written.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawProfile {
+pub(super) struct RawProfile {
     provider: Option<Spanned<String>>,
     client_id: Option<String>,
     #[serde(default)]
@@ -52,13 +53,13 @@ struct RawProfile {
     account: Option<String>,
     #[serde(default)]
     default: bool,
-    issuer: Option<Spanned<String>>,
-    base_url: Option<Spanned<String>>,
-    device_authorization_endpoint: Option<Spanned<String>>,
-    token_endpoint: Option<Spanned<String>>,
-    revocation_endpoint: Option<Spanned<String>>,
+    pub(super) issuer: Option<Spanned<String>>,
+    pub(super) base_url: Option<Spanned<String>>,
+    pub(super) device_authorization_endpoint: Option<Spanned<String>>,
+    pub(super) token_endpoint: Option<Spanned<String>>,
+    pub(super) revocation_endpoint: Option<Spanned<String>>,
     ca_file: Option<Spanned<PathBuf>>,
-    client_secret_file: Option<Spanned<PathBuf>>,
+    pub(super) client_secret_file: Option<Spanned<PathBuf>>,
     #[serde(default)]
     extra: BTreeMap<String, String>,
     keep_refresh_token: Option<bool>,
@@ -80,13 +81,13 @@ struct RawDestination {
 }
 
 /// Where an error is: the file and its text, to turn a span into a line. The command line has no lines.
-struct Source<'a> {
+pub(super) struct Source<'a> {
     path: Option<&'a Path>,
     text: &'a str,
 }
 
 impl Source<'_> {
-    fn error(&self, span: Option<Range<usize>>, what: impl std::fmt::Display) -> Error {
+    pub(super) fn error(&self, span: Option<Range<usize>>, what: impl std::fmt::Display) -> Error {
         let place = match (self.path, span) {
             (None, _) => "command line".to_owned(),
             (Some(path), None) => path.display().to_string(),
@@ -106,7 +107,7 @@ impl Source<'_> {
     }
 
     /// An endpoint or issuer: https (http on loopback), kept as written because servers compare it as a string.
-    fn endpoint(&self, key: &str, url: &Spanned<String>) -> Result<String> {
+    pub(super) fn endpoint(&self, key: &str, url: &Spanned<String>) -> Result<String> {
         self.location(key, url)?;
         if !url.get_ref().contains("://") {
             let what = format!("{key}: \"{}\" has no scheme", url.get_ref().escape_debug());
@@ -288,85 +289,6 @@ fn check(raw: RawProfile, name: Option<String>, source: &Source<'_>, at: Option<
     })
 }
 
-/// A secret stands only where the provider knows clients with one.
-fn refuse_secret(
-    raw: &RawProfile,
-    preset: &Preset,
-    source: &Source<'_>,
-    missing: &dyn Fn(&str, String) -> Error,
-) -> Result<()> {
-    match (preset.secret, &raw.client_secret_file) {
-        (ClientSecret::Refused, Some(file)) => Err(source
-            .error(Some(file.span()), "client_secret_file is of no use with this provider")
-            .hint("register keyfob as a public client, which has no secret, and remove the line")),
-        (ClientSecret::Needed, None) => Err(missing(
-            "client_secret_file",
-            format!(
-                "{} wants a secret even of such clients: write it to a file of mode 0600 and name that",
-                preset.title
-            ),
-        )),
-        _ => Ok(()),
-    }
-}
-
-fn server(
-    raw: &RawProfile,
-    preset: &Preset,
-    source: &Source<'_>,
-    missing: &dyn Fn(&str, String) -> Error,
-) -> Result<Server> {
-    let spelt =
-        |key: &str, url: &Option<Spanned<String>>| url.as_ref().map(|url| source.endpoint(key, url)).transpose();
-    let issuer = spelt("issuer", &raw.issuer)?;
-    let base_url = spelt("base_url", &raw.base_url)?;
-    let own = SpeltEndpoints {
-        device_authorization: spelt("device_authorization_endpoint", &raw.device_authorization_endpoint)?,
-        token: spelt("token_endpoint", &raw.token_endpoint)?,
-        revocation: spelt("revocation_endpoint", &raw.revocation_endpoint)?,
-    };
-    let no_issuer = || {
-        let (_, example) = preset.needs.iter().find(|(key, _)| *key == "issuer").unwrap_or(&("", "https://..."));
-        missing("issuer", format!("add issuer = \"{example}\", which is another for each customer of {}", preset.title))
-    };
-    let base = match preset.base {
-        Base::Fixed(base) => Some(base_url.unwrap_or_else(|| base.to_owned())),
-        Base::Issuer => Some(base_url.or(issuer).ok_or_else(no_issuer)?),
-        Base::Discovery if own.device_authorization.is_none() || own.token.is_none() => {
-            if let Some(url) = &raw.base_url {
-                let what = format!("base_url is of no use with provider \"{}\"", preset.name);
-                return Err(source.error(Some(url.span()), what).hint("write it as issuer"));
-            }
-            return Ok(Server::Described { issuer: issuer.ok_or_else(no_issuer)?, spelt: own });
-        }
-        Base::Discovery | Base::Given => None,
-    };
-    let base = base.as_deref().map(|base| base.trim_end_matches('/'));
-    let below = |path: &str| base.map(|base| format!("{base}{path}"));
-    let or_below = |key: &str, spelt: Option<String>, path: &str| {
-        spelt.or_else(|| below(path)).ok_or_else(|| {
-            missing(key, format!("add {key} = \"https://...\"; provider \"{}\" knows none", preset.name))
-        })
-    };
-    let (revocation, session_logout) = match preset.sign_out {
-        SignOut::SessionId(path) => (None, below(path)),
-        SignOut::Revocation(path) => (below(path), None),
-        SignOut::Told => (None, None),
-    };
-    Ok(Server::Known(Endpoints {
-        device_authorization: or_below(
-            "device_authorization_endpoint",
-            own.device_authorization,
-            preset.device_authorization,
-        )?,
-        token: or_below("token_endpoint", own.token, preset.token)?,
-        revocation: own.revocation.or(revocation),
-        session_logout,
-        secret_by: preset.secret_by,
-        code_challenge_s256: false,
-    }))
-}
-
 /// What a destination takes: its own word, else the profile's, else the preset's.
 fn destination(raw: &RawProfile, own: &RawDestination, preset: &Preset) -> Destination {
     let either = |own: &Option<String>, profile: &Option<String>| own.clone().or_else(|| profile.clone());
@@ -443,6 +365,7 @@ fn refuse_twins(profiles: &[(Profile, Range<usize>)], source: &Source<'_>) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::profile::Server;
 
     fn error(text: &str) -> String {
         match parse(text, "config.toml".as_ref()) {

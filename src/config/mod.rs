@@ -8,6 +8,7 @@ pub(crate) mod matching;
 mod profile;
 pub(crate) mod proxy;
 pub(crate) mod registry;
+mod server;
 
 use std::fs::File;
 use std::io::Read;

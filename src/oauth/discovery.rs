@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::answer;
 use super::http::{self, Form, Http, Response, Unreachable};
 use super::provider::{Preset, SecretBy};
+use crate::config::location::Scheme;
 use crate::config::{Endpoints, Location, SpeltEndpoints};
 use crate::error::{Error, Kind, Result};
 use crate::human::escape::escape;
@@ -117,7 +118,7 @@ fn read(response: &Response, issuer: &str) -> Result<Metadata, Refusal> {
 pub(crate) fn endpoints(metadata: &Metadata, spelt: &SpeltEndpoints, preset: &Preset) -> Result<Endpoints> {
     let host = http::host(&metadata.issuer);
     let checked = |name: &str, told: &Option<String>| match told {
-        Some(url) if !is_usable(url) => {
+        Some(url) if !is_usable(url, &metadata.issuer) => {
             let what = format!("the metadata of {host} names no usable {name}: \"{}\"", escape(url));
             Err(Error::new(Kind::Refused, what).hint(format!("it has to be https; or write {name} in the profile")))
         }
@@ -156,10 +157,15 @@ pub(crate) fn endpoints(metadata: &Metadata, spelt: &SpeltEndpoints, preset: &Pr
     })
 }
 
-/// https, or http on this machine, perhaps with a query (RFC 6749 section 3.2) and never with a fragment.
-fn is_usable(url: &str) -> bool {
+/// https, or http where issuer and endpoint are on this machine; perhaps with a query (RFC 6749 section 3.2) and never
+/// with a fragment.
+fn is_usable(url: &str, issuer: &str) -> bool {
+    let is_plain = |url: &str| Location::parse(url).is_ok_and(|location| location.scheme == Scheme::Http);
     let base = url.split_once('?').map_or(url, |(base, _)| base);
-    url.contains("://") && url.bytes().all(|b| b.is_ascii_graphic() && b != b'#') && Location::parse(base).is_ok()
+    url.contains("://")
+        && url.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
+        && Location::parse(base).is_ok()
+        && (!is_plain(base) || is_plain(issuer))
 }
 
 #[cfg(test)]
@@ -237,8 +243,14 @@ mod tests {
         let token = r#","token_endpoint":"https://a.dev/t""#;
         let error = told(token, &nothing).unwrap_err();
         assert!(error.mend().unwrap().contains("write device_authorization_endpoint"), "{error}");
-        for url in ["http://evil.dev/d", "javascript:alert(1)", "https://a.dev/d#x", "a.dev/d", "https://a.dev/\\u0007"]
-        {
+        for url in [
+            "http://evil.dev/d",
+            "http://127.0.0.1:9/d",
+            "javascript:alert(1)",
+            "https://a.dev/d#x",
+            "a.dev/d",
+            "https://a.dev/\\u0007",
+        ] {
             let error = told(&format!(r#"{token},"device_authorization_endpoint":"{url}""#), &nothing).unwrap_err();
             assert!(error.text().contains("names no usable device_authorization_endpoint"), "{url}: {error}");
         }

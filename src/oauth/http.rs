@@ -349,6 +349,59 @@ mod tests {
     }
 
     #[test]
+    fn each_failure_has_its_own_sentence() {
+        let io = |kind, text: &str| ureq::Error::Io(std::io::Error::new(kind, text.to_owned()));
+        let proxy = || Proxy {
+            variable: "HTTPS_PROXY",
+            authority: "proxy.dev:3128".to_owned(),
+            url: Secret::new("http://ann:s3cret@proxy.dev:3128"),
+        };
+        for (error, is_proxied, said, mend) in [
+            (ureq::Error::Timeout(ureq::Timeout::Global), false, "a.dev did not answer in time", "set HTTPS_PROXY"),
+            (
+                ureq::Error::Timeout(ureq::Timeout::Connect),
+                true,
+                "the proxy proxy.dev:3128 (HTTPS_PROXY) did not",
+                "NO_PROXY",
+            ),
+            (ureq::Error::HostNotFound, false, "a.dev has no address", "check the name"),
+            (io(ErrorKind::Other, "failed to lookup address information: x"), false, "a.dev has no", "check the name"),
+            (io(ErrorKind::ConnectionRefused, ""), false, "a.dev refuses connections", "try again"),
+            (io(ErrorKind::UnexpectedEof, ""), false, "a.dev closed the connection", "try again"),
+            (
+                io(ErrorKind::InvalidData, "invalid peer certificate: certificate expired: x"),
+                false,
+                "the certificate of a.dev has expired",
+                "check the clock",
+            ),
+            (
+                io(ErrorKind::InvalidData, "invalid peer certificate: certificate not valid yet: x"),
+                true,
+                "the certificate of a.dev is not valid yet",
+                "check the clock",
+            ),
+            (
+                io(ErrorKind::InvalidData, "invalid peer certificate: UnknownIssuer"),
+                false,
+                "no secure connection to a.dev",
+                "ca_file",
+            ),
+            (
+                ureq::Error::ConnectProxyFailed("407 \u{1b}".to_owned()),
+                true,
+                "the proxy proxy.dev:3128 (HTTPS_PROXY) does not let us through to a.dev: 407",
+                "password?",
+            ),
+            (ureq::Error::BodyExceedsLimit(1), false, "a.dev sent more than a megabyte", "try again"),
+        ] {
+            let proxy = is_proxied.then(proxy);
+            let told = why("https://a.dev/token", proxy.as_ref(), &error);
+            assert!(told.why.starts_with(said) && told.mend.contains(mend), "{told:?}");
+            assert!(!told.why.contains("s3cret") && !told.why.contains('\u{1b}'), "{told:?}");
+        }
+    }
+
+    #[test]
     fn each_parameter_once_and_ours_over_extra() {
         let extra = BTreeMap::from([("client_id".to_owned(), "evil".to_owned()), ("mkt".to_owned(), "en".to_owned())]);
         let mut form = Form::new(&extra);

@@ -129,6 +129,11 @@ fn github_says_errors_with_200_and_its_tokens_tell_no_end() {
 
 #[test]
 fn github_has_names_of_its_own() {
+    let server = Scripted::start();
+    let sandbox = profile("github", &format!("base_url = \"{}\"", server.url()));
+    server.on("/login/device/code", [Reply::json(404, r#"{"error":"Not Found"}"#)]);
+    let done = sign_in(&sandbox);
+    assert!(done.stderr.contains("starts no sign-in: Not Found\nkeyfob: hint: check client_id"), "{}", done.stderr);
     for (reply, says, mend) in [
         (
             r#"{"error":"device_flow_disabled","error_description":"Device Flow must be explicitly enabled for this App"}"#,
