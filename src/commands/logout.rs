@@ -52,7 +52,7 @@ fn sign_out(store: &Store, profile: &Profile) -> Result<bool> {
         print(format!("{title}: not signed in\n").as_bytes())?;
         return Ok(true);
     };
-    let http = Web::new(profile.ca_file.clone(), environment::proxies());
+    let http = Web::new(profile.ca_file.clone(), environment::proxies);
     // A secret that cannot be read is the provider's to miss: what is here is gone already.
     let secret = profile.client_secret_file.as_ref().and_then(|path| client_secret::read(path).ok());
     let (token, session_id) = (refresh_token.as_ref(), session_id.as_deref());

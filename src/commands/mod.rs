@@ -169,7 +169,7 @@ impl Errand<'_> {
     }
 
     fn world(&self) -> Result<(Store, SystemClock, Web, Terminal)> {
-        let http = Web::new(self.profile.ca_file.clone(), environment::proxies());
+        let http = Web::new(self.profile.ca_file.clone(), environment::proxies);
         Ok((Store::open()?, SystemClock::new(), http, Terminal::new(self.client)))
     }
 

@@ -148,7 +148,7 @@ pub(crate) trait Http {
 /// The real one. Nothing is set up before the first request, so that a hit pays nothing.
 pub(crate) struct Web {
     ca_file: Option<PathBuf>,
-    proxies: Proxies,
+    proxies: fn() -> Proxies,
 }
 
 /// A request's agent, and the proxy it goes through.
@@ -158,8 +158,8 @@ struct Agent {
 }
 
 impl Web {
-    /// `ca_file`: certificates (PEM) to trust beside the system's.
-    pub(crate) fn new(ca_file: Option<PathBuf>, proxies: Proxies) -> Self {
+    /// `ca_file`: certificates (PEM) to trust beside the system's. `proxies`: looks up what the environment says of them.
+    pub(crate) fn new(ca_file: Option<PathBuf>, proxies: fn() -> Proxies) -> Self {
         Self { ca_file, proxies }
     }
 
@@ -169,7 +169,7 @@ impl Web {
         let lasting = |why: String, mend: &str| Unreachable { why, mend: mend.to_owned(), is_lasting: true };
         let roots = self.roots().map_err(|error| lasting(format!("{error:#}"), "correct ca_file in the profile"))?;
         let proxy = match Location::parse(url) {
-            Ok(location) => self.proxies.choose(&location).map_err(|BadProxy { variable, why }| {
+            Ok(location) => (self.proxies)().choose(&location).map_err(|BadProxy { variable, why }| {
                 lasting(format!("{variable} names no proxy: {why}"), &format!("correct {variable}, or unset it"))
             })?,
             Err(_) => None,
