@@ -12,6 +12,8 @@ mod git;
 mod kubectl;
 // docker and skopeo against the real docker-registry.
 mod docker;
+// keyfob against oidc-provider, a real authorization server.
+mod oidc;
 // All three on one session.
 mod together;
 

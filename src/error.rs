@@ -1,12 +1,15 @@
 //! What went wrong, sorted by what the caller does next, with the text people read and the mend.
 //!
 //! Texts are one lower-case line without a full stop; a hint names the command or the edit that mends it. Neither ever
-//! holds a secret, and whatever came from outside went through [`crate::human::escape`] first.
+//! holds a secret. Whatever came from outside went through [`crate::human::escape`] first; what was forgotten (a path, a
+//! name) is escaped here.
 
 use std::fmt;
 use std::process::ExitCode;
 
 use serde::{Deserialize, Serialize};
+
+use crate::human::escape::defuse;
 
 /// What the caller does next. Expected outcomes that are nobody's fault ("not one of our hosts") are not errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -44,17 +47,23 @@ pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of a kind; `text` is one lower-case line.
     pub(crate) fn new(kind: Kind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into(), hint: None, source: None, repeated: false }
+        Self { kind, text: defuse(&text.into()), hint: None, source: None, repeated: false }
     }
 
     /// An error of the store or the system, with the chain that led to it.
     pub(crate) fn broken(text: impl Into<String>, source: impl Into<anyhow::Error>) -> Self {
-        Self { kind: Kind::Broken, text: text.into(), hint: None, source: Some(source.into()), repeated: false }
+        Self {
+            kind: Kind::Broken,
+            text: defuse(&text.into()),
+            hint: None,
+            source: Some(source.into()),
+            repeated: false,
+        }
     }
 
     /// Adds the command or the edit that mends it.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(defuse(&hint.into()));
         self
     }
 
@@ -72,7 +81,7 @@ impl Error {
     /// The text with its chain of causes, on one line, without the hint.
     pub(crate) fn text(&self) -> String {
         match &self.source {
-            Some(source) => format!("{}: {source:#}", self.text),
+            Some(source) => defuse(&format!("{}: {source:#}", self.text)),
             None => self.text.clone(),
         }
     }

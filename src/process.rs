@@ -27,6 +27,14 @@ pub(crate) fn parent() -> Option<Parent> {
     parse_stat(number, &stat)
 }
 
+/// The terminal this process belongs to, where the system tells (Linux): its device number.
+pub(crate) fn terminal() -> Option<String> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, after) = stat.rsplit_once(')')?;
+    let number = after.split_whitespace().nth(4)?;
+    (number != "0" && number.bytes().all(|byte| byte.is_ascii_digit())).then(|| format!("tty{number}"))
+}
+
 /// proc(5): the name in parentheses, which may hold anything; the start time is the 22nd field.
 fn parse_stat(number: u32, stat: &str) -> Option<Parent> {
     let (before, after) = stat.rsplit_once(')')?;
@@ -46,6 +54,17 @@ pub(crate) fn git_config(key: &str) -> Option<String> {
         .ok()
         .filter(|output| output.status.success())?;
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Starts a command and lets it go; whether it started. It holds none of our streams, and nobody waits for it.
+pub(crate) fn detach(words: &[String]) -> bool {
+    let Some((program, args)) = words.split_first() else { return false };
+    let mut command = Command::new(program);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // Its own process group: a Ctrl-C that ends us, or the client, does not end a browser.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.spawn().is_ok()
 }
 
 #[cfg(test)]

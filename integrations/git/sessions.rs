@@ -4,6 +4,40 @@ use crate::support::provider::{Endpoint, Manners};
 use crate::support::sandbox::{begin, finish, open_code, run, workos};
 
 #[test]
+fn a_clone_signs_in_and_what_follows_is_silent() {
+    let world = World::new(Manners::default());
+    let child = begin(world.git(&["clone", "--quiet", &world.url("one.git"), "one"]), "");
+    world.provider.decide(&open_code(&world.provider), true);
+    let cloned = finish(child);
+    assert_eq!(cloned.code, Some(0), "{cloned:?}");
+    assert!(cloned.stderr.contains("git needs to sign in to 127.0.0.1:"), "{}", cloned.stderr);
+    assert_eq!(std::fs::read_to_string(world.sandbox.home().join("one/README")).unwrap(), "one.git\n");
+    let requests = world.provider.seen().len();
+    world.quietly(&["-C", "one", "fetch"]);
+    assert_eq!(world.provider.seen().len(), requests, "from the record");
+    world.sandbox.expire();
+    world.quietly(&["-C", "one", "fetch"]);
+    world.quietly(&["-C", "one", "commit", "--quiet", "--allow-empty", "-m", "second"]);
+    world.quietly(&["-C", "one", "push", "--quiet"]);
+    assert_eq!((world.provider.count(Endpoint::Start), world.provider.count(Endpoint::Refresh)), (1, 1));
+}
+
+#[test]
+fn with_nobody_there_git_stops_and_the_line_helps() {
+    let world = World::new(Manners::default());
+    let mut command = world.git(&["ls-remote", &world.url("one.git")]);
+    command.env_remove("KEYFOB_INTERACTIVE");
+    assert_eq!(
+        run(command, "").stderr.lines().collect::<Vec<_>>(),
+        [
+            "keyfob: nobody is here to sign in to acme (GIT_TERMINAL_PROMPT=0); run: keyfob login acme",
+            "fatal: credential helper 'keyfob' told us to quit",
+        ]
+    );
+    assert_eq!(world.provider.count(Endpoint::Start), 0);
+}
+
+#[test]
 fn a_clone_with_submodules_at_once_asks_once() {
     let world = World::new(Manners::default());
     let names = ["a.git", "b.git", "c.git", "d.git"];

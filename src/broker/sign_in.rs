@@ -12,7 +12,10 @@ use crate::oauth::answer::{Answer, TokenAnswer};
 use crate::oauth::device::{self, Pending, Step};
 use crate::oauth::http::{self, Unreachable};
 use crate::oauth::pkce;
+use crate::process;
+use crate::secret::Secret;
 use crate::session::{self, Next, Request};
+use crate::store::markers::Markers;
 use crate::store::{Lock, Token, jitter};
 
 /// Longer than any code lives: whoever still waits then waits for nobody.
@@ -30,6 +33,16 @@ enum Turn {
     Poll(Pending),
 }
 
+/// Who shows a code.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// The one that got it; a browser is its business.
+    Starting,
+    /// The one that polls for it now; who showed it before may be gone, and what stood there.
+    TakingOver,
+    Waiting,
+}
+
 /// What a poll came to.
 enum Polled {
     Served(Box<Token>),
@@ -44,8 +57,9 @@ impl Broker<'_> {
         let presence = self.human.presence()?;
         let mut shown = None;
         let _login_lock = match self.lock_login(request, &presence, &mut shown)? {
-            Waited::Locked(lock) => lock,
-            Waited::Served(token) => return Ok(Some(*token)),
+            Some(Waited::Locked(lock)) => lock,
+            Some(Waited::Served(token)) => return Ok(Some(*token)),
+            None => return Ok(None),
         };
         // A code that could not be written down lives here alone.
         let mut unsaved = None;
@@ -61,16 +75,16 @@ impl Broker<'_> {
                         return Err(self.human_needed(request, why, None));
                     }
                     let (pending, saved) = self.start(request)?;
-                    self.show(&presence, &pending, &mut shown);
+                    self.show(&presence, &pending, &mut shown, Role::Starting);
                     unsaved = (!saved).then_some(pending);
                     continue;
                 }
                 Turn::Sleep(pending) => {
-                    self.show(&presence, &pending, &mut shown);
+                    self.show(&presence, &pending, &mut shown, Role::TakingOver);
                     pending
                 }
                 Turn::Poll(pending) => {
-                    self.show(&presence, &pending, &mut shown);
+                    self.show(&presence, &pending, &mut shown, Role::TakingOver);
                     polled = true;
                     match self.poll(request, &presence, pending)? {
                         Polled::Served(token) => return Ok(Some(*token)),
@@ -135,26 +149,32 @@ impl Broker<'_> {
         }
     }
 
-    /// Waits to be the one who polls, showing the code of whoever is meanwhile.
-    fn lock_login(&self, request: &Request, presence: &Presence, shown: &mut Option<String>) -> Result<Waited<Lock>> {
+    /// Waits to be the one who polls, showing the code of whoever is meanwhile. `None` asks the caller to look again.
+    fn lock_login(
+        &self,
+        request: &Request,
+        presence: &Presence,
+        shown: &mut Option<String>,
+    ) -> Result<Option<Waited<Lock>>> {
         let mut deadline = self.clock.elapsed() + LOGIN_PATIENCE;
         for attempt in 0.. {
             if let Some(lock) = self.store.try_login_lock(self.id)? {
-                return Ok(Waited::Locked(lock));
+                return Ok(Some(Waited::Locked(lock)));
             }
             let record = self.peek()?;
             let pending = match session::next(&record, request, self.clock.now()) {
-                Next::Serve(token) => return Ok(Waited::Served(Box::new(token.clone()))),
+                Next::Serve(token) => return Ok(Some(Waited::Served(Box::new(token.clone())))),
                 Next::Fail(failure) => return Err(failure.error()),
+                Next::Refresh(_) | Next::Patience(_) | Next::RefusedAgain(_) => return Ok(None),
                 Next::Poll(pending) => Some(pending),
-                // The holder is between two states; its next one is a moment away.
-                Next::Refresh(_) | Next::Login | Next::Patience(_) | Next::RefusedAgain(_) => None,
+                // The holder is about to write a code down.
+                Next::Login => None,
             };
             if let Presence::Away(why) = presence {
                 return Err(self.human_needed(request, why, pending));
             }
             if let Some(pending) = pending {
-                self.show(presence, pending, shown);
+                self.show(presence, pending, shown, Role::Waiting);
                 // A holder that hangs, or was stopped, is not waited for beyond its code and one last poll.
                 let rest = u64::try_from(pending.expires_at - self.clock.now()).unwrap_or(0);
                 deadline = deadline.min(self.clock.elapsed() + Duration::from_secs(rest) + http::POLL_PATIENCE);
@@ -280,6 +300,9 @@ impl Broker<'_> {
         guard.record.sign_in(slot, tokens, self.profile.keep_refresh_token, now);
         guard.record.scopes = Some(pending.scopes.clone());
         self.save_or_say(&mut guard);
+        if let Ok(markers) = Markers::open() {
+            markers.sweep(now);
+        }
         if *presence == Presence::Here {
             let who = tokens.who.email.as_deref().or(tokens.who.subject.as_deref());
             let who = who.map(|who| format!(" as {}", escape(who))).unwrap_or_default();
@@ -327,18 +350,34 @@ impl Broker<'_> {
         Ok(self.fail(&mut guard, request, None, error))
     }
 
-    /// Shows a code once; a new one again.
-    fn show(&self, presence: &Presence, pending: &Pending, shown: &mut Option<String>) {
+    /// Shows a code once; a new one again. Whoever only waits, on a terminal where it stands already, says so in a line.
+    fn show(&self, presence: &Presence, pending: &Pending, shown: &mut Option<String>, role: Role) {
         if *presence != Presence::Here || shown.as_ref() == Some(&pending.user_code) {
             return;
         }
         *shown = Some(pending.user_code.clone());
+        let code = Secret::new(pending.user_code.as_str());
+        let first = process::terminal()
+            .zip(Markers::open().ok())
+            .is_none_or(|(terminal, markers)| markers.claim(&terminal, self.id, &code));
+        if !first && role != Role::TakingOver {
+            let code = escape(&pending.user_code);
+            self.human.tell(&format!("{} as well, with the same code {code}", self.what));
+            return;
+        }
         let profile = match &self.profile.name {
             Some(name) => format!("profile {name} at {}", self.profile.preset.title),
             None => format!("client {} at {}", self.profile.client_id, self.profile.preset.title),
         };
         let account = self.profile.account.as_deref();
-        self.human.ask(&Prompt { what: self.what, profile: &profile, account, pending, now: self.clock.now() });
+        self.human.ask(&Prompt {
+            what: self.what,
+            profile: &profile,
+            account,
+            pending,
+            opens_browser: role == Role::Starting,
+            now: self.clock.now(),
+        });
     }
 
     fn human_needed(&self, request: &Request, why: &str, pending: Option<&Pending>) -> Error {

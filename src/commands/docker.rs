@@ -197,7 +197,14 @@ impl Owner<'_> {
     fn errand(&self, server: &Server) -> Errand<'_> {
         let place = server.location.authority();
         let what = format!("docker needs to sign in to {place}");
-        Errand { profile: self.profile, destination: self.destination, client: Client::Docker, what, place }
+        Errand {
+            profile: self.profile,
+            destination: self.destination,
+            client: Client::Docker,
+            what,
+            place,
+            opens_browser: true,
+        }
     }
 }
 

@@ -127,7 +127,7 @@ fn errand<'a>(command: &Git, config: &'a Config, asked: &Attributes) -> Result<O
 impl<'a> Errand<'a> {
     fn for_git(profile: &'a Profile, destination: &'a Destination, place: String) -> Self {
         let what = format!("git needs to sign in to {place}");
-        Self { profile, destination, client: Client::Git, what, place }
+        Self { profile, destination, client: Client::Git, what, place, opens_browser: true }
     }
 }
 

@@ -3,7 +3,6 @@
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use super::{Errand, inline, print, report};
 use crate::cli::Kubectl;
@@ -56,7 +55,7 @@ fn answer(command: &Kubectl) -> Result<String> {
     };
     let client = parent.as_ref().map_or("kubectl", |parent| parent.name.as_str());
     let what = format!("{} needs to sign in to {place}", escape(client));
-    let errand = Errand { profile, destination, client: Client::Kubectl, what, place };
+    let errand = Errand { profile, destination, client: Client::Kubectl, what, place, opens_browser: true };
 
     // The protocol cannot say that a token was refused. A client that asks again for one that lives says it all the same;
     // one that does not even tell what it wants asks again for no reason.
@@ -75,7 +74,7 @@ fn answer(command: &Kubectl) -> Result<String> {
         markers.give(&parent.id, &marker(parent), &secret);
         if token.received_at == now {
             // Not on a hit: the folder is read when a token has just come, which bounds how full it gets.
-            markers.sweep(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(now.unsigned_abs()));
+            markers.sweep(now);
         }
     }
     let expires_at = token.told_end(destination.token, now);

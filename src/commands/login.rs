@@ -8,7 +8,7 @@ use super::{Errand, choose, print};
 use crate::cli::Login;
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::human::escape::escape;
+use crate::human::escape::{self, defuse, escape};
 use crate::human::presence::Client;
 use crate::oauth::device::Pending;
 use crate::session::Request;
@@ -23,6 +23,7 @@ pub(super) fn run(command: &Login) -> Result<ExitCode> {
         client: Client::Login,
         what: format!("keyfob signs you in to {place}"),
         place,
+        opens_browser: !command.no_browser,
     };
     if command.start {
         let request = errand.request();
@@ -47,7 +48,7 @@ fn as_json(profile: &str, pending: &Pending) -> Result<String> {
         "interval": interval,
     });
     serde_json::to_string_pretty(&value)
-        .map(|text| text + "\n")
+        .map(|text| escape::json(&text) + "\n")
         .map_err(|error| Error::broken("cannot write the answer", error))
 }
 
@@ -55,9 +56,10 @@ fn as_text(profile: &str, pending: &Pending) -> String {
     let complete = pending.verification_uri_complete.as_ref();
     let complete = complete.map(|uri| format!("or    {}\n", escape(uri))).unwrap_or_default();
     format!(
-        "open  {}\ncode  {}\n{complete}approve within {}; the next command for {profile} is let in\n",
+        "open  {}\ncode  {}\n{complete}approve within {}; the next command for {} is let in\n",
         escape(&pending.verification_uri),
         escape(&pending.user_code),
         clock::span(pending.expires_at - super::now()),
+        defuse(profile),
     )
 }

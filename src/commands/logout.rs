@@ -8,6 +8,7 @@ use crate::cli::Logout;
 use crate::clock::SystemClock;
 use crate::config::{Config, Profile, environment};
 use crate::error::Result;
+use crate::human::escape::defuse;
 use crate::oauth::http::Web;
 use crate::oauth::revoke::{self, SignedOut};
 use crate::store::{Record, Store, client_secret};
@@ -47,9 +48,9 @@ fn code(well: bool) -> ExitCode {
 fn sign_out(store: &Store, profile: &Profile) -> Result<bool> {
     let title = profile.title();
     let endpoints = discover::kept(profile)?;
-    let record = forget(store, &discover::session(profile)?)?;
-    let (Some(endpoints), Some(Record { refresh_token, session_id, .. })) = (endpoints, record) else {
-        print(format!("{title}: not signed in\n").as_bytes())?;
+    let kept = forget(store, &discover::session(profile)?)?.filter(|record| record.signed_in_at.is_some());
+    let (Some(endpoints), Some(Record { refresh_token, session_id, .. })) = (endpoints, kept) else {
+        say(&format!("{title}: not signed in"))?;
         return Ok(true);
     };
     let http = Web::new(profile.ca_file.clone(), environment::proxies);
@@ -61,7 +62,7 @@ fn sign_out(store: &Store, profile: &Profile) -> Result<bool> {
         SignedOut::NoWay(why) => (format!("forgotten here; {why}"), true),
         SignedOut::Failed(why) => (format!("forgotten here, but it may live on at the provider: {why}"), false),
     };
-    print(format!("{title}: {said}\n").as_bytes())?;
+    say(&format!("{title}: {said}"))?;
     Ok(well)
 }
 
@@ -69,10 +70,13 @@ fn sign_out(store: &Store, profile: &Profile) -> Result<bool> {
 fn forget_stray(store: &Store, id: &str) -> Result<bool> {
     if let Some(record) = forget(store, id)? {
         let title = record.profile.unwrap_or(record.client_id);
-        let said = format!("{title}: forgotten here; no profile names it any more, so the provider was not told\n");
-        print(said.as_bytes())?;
+        say(&format!("{title}: forgotten here; no profile names it any more, so the provider was not told"))?;
     }
     Ok(true)
+}
+
+fn say(line: &str) -> Result<()> {
+    print(format!("{}\n", defuse(line)).as_bytes())
 }
 
 /// Takes the record off the disk first, with whatever was set aside of it: a provider that cannot be reached keeps nothing

@@ -45,16 +45,22 @@ pub(crate) fn run(command: Command) -> ExitCode {
     })
 }
 
-/// Whether a call that could not be understood was git's. git would take the exit code for "ask somebody else": where it
-/// wanted a credential it is stopped, so that the usage on stderr is seen.
-pub(crate) fn misspelt_for_git(args: &[OsString]) -> bool {
-    let called =
-        args.first().map(Path::new).and_then(Path::file_stem).is_some_and(|name| name == "git-credential-keyfob");
-    let is_git = called || args.get(1).is_some_and(|word| word == "git");
-    if is_git && args.iter().any(|word| word == "get") {
-        let _ = print(crate::protocol::git::QUIT);
+/// The exit code of a call that could not be understood. Clients have rules of their own: git would take anything but 0
+/// for "ask somebody else", so where it wanted a credential it is stopped and the usage on stderr is seen; docker's and
+/// kubectl's helpers end with 0 or 1.
+pub(crate) fn misspelt(args: &[OsString]) -> ExitCode {
+    let called = args.first().map(Path::new).and_then(Path::file_stem).unwrap_or_default();
+    let word = if called == "git-credential-keyfob" { Some("git") } else { args.get(1).and_then(|word| word.to_str()) };
+    match word {
+        Some("git") => {
+            if args.iter().any(|word| word == "get") {
+                let _ = print(crate::protocol::git::QUIT);
+            }
+            ExitCode::SUCCESS
+        }
+        Some("docker" | "kubectl") => ExitCode::FAILURE,
+        _ => ExitCode::from(2),
     }
-    is_git
 }
 
 /// Says an error on stderr. A closed stderr has nobody to tell.
@@ -150,6 +156,8 @@ struct Errand<'a> {
     what: String,
     /// Where the token goes.
     place: String,
+    /// Whether a page may be opened for the person.
+    opens_browser: bool,
 }
 
 impl Errand<'_> {
@@ -170,7 +178,7 @@ impl Errand<'_> {
 
     fn world(&self) -> Result<(Store, SystemClock, Web, Terminal)> {
         let http = Web::new(self.profile.ca_file.clone(), environment::proxies);
-        Ok((Store::open()?, SystemClock::new(), http, Terminal::new(self.client)))
+        Ok((Store::open()?, SystemClock::new(), http, Terminal::new(self.client, self.opens_browser)))
     }
 
     fn broker<T>(

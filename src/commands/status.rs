@@ -11,7 +11,7 @@ use crate::cli::Status;
 use crate::clock::{self, Timestamp, rfc3339};
 use crate::config::{Config, Profile};
 use crate::error::{Error, Result};
-use crate::human::escape::escape;
+use crate::human::escape::{self, defuse, escape};
 use crate::store::{Record, Store};
 
 /// A profile, a record, or both.
@@ -106,7 +106,7 @@ fn as_table(rows: &[Row<'_>], config: &Config) -> String {
         };
         let (account, hosts) = (row.account().map_or_else(|| "-".to_owned(), escape), row.hosts().join(", "));
         let hosts = if hosts.is_empty() { "-".to_owned() } else { hosts };
-        lines.push([escape(&row.name()), account, row.state(now).to_owned(), token, hosts]);
+        lines.push([escape(&row.name()), account, row.state(now).to_owned(), token, defuse(&hosts)]);
     }
     let mut widths = [0; 5];
     for line in &lines {
@@ -124,7 +124,7 @@ fn as_table(rows: &[Row<'_>], config: &Config) -> String {
         if let Some(pending) = pending {
             let (uri, code) = (escape(&pending.verification_uri), escape(&pending.user_code));
             let left = clock::span(pending.expires_at - now);
-            let _ = writeln!(text, "{} waits for approval: open {uri}, code {code}, {left} left", row.name());
+            let _ = writeln!(text, "{} waits for approval: open {uri}, code {code}, {left} left", escape(&row.name()));
         }
     }
     text
@@ -135,7 +135,7 @@ fn as_json(rows: &[Row<'_>], store: &Store) -> Result<String> {
     let sessions: Vec<Value> = rows.iter().map(|row| session(row, now)).collect();
     let value = json!({ "version": 1, "folder": store.folder(), "sessions": sessions });
     serde_json::to_string_pretty(&value)
-        .map(|text| text + "\n")
+        .map(|text| escape::json(&text) + "\n")
         .map_err(|error| Error::broken("cannot write the answer", error))
 }
 

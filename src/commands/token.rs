@@ -26,6 +26,7 @@ pub(super) fn run(command: &Token) -> Result<ExitCode> {
         client: Client::Command,
         what: format!("keyfob token needs to sign in to {place}"),
         place,
+        opens_browser: true,
     };
     let token = errand.obtain(errand.request())?;
     let secret = token.secret(chosen.destination.token).map_or("", |secret| secret.expose());

@@ -61,6 +61,21 @@ pub(crate) fn gcm_interactive_off() -> bool {
     env::var_os("GCM_INTERACTIVE").is_some_and(|value| value == "never" || is_false(&value))
 }
 
+/// `BROWSER`: the commands a person opens pages with.
+pub(crate) fn browser() -> Option<String> {
+    env::var("BROWSER").ok().filter(|value| !value.trim().is_empty())
+}
+
+/// `DISPLAY` or `WAYLAND_DISPLAY`: somebody looks at a desktop.
+pub(crate) fn has_display() -> bool {
+    ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+/// `SSH_CONNECTION` or `SSH_TTY`: whoever is here sits elsewhere.
+pub(crate) fn is_ssh() -> bool {
+    ["SSH_CONNECTION", "SSH_TTY"].iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
 /// `KUBERNETES_EXEC_INFO`: what a Kubernetes client tells its credential plugin. Bytes that are no text are kept as such.
 pub(crate) fn kubernetes_exec_info() -> Option<String> {
     env::var_os("KUBERNETES_EXEC_INFO").map(|value| value.to_string_lossy().into_owned())

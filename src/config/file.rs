@@ -228,6 +228,12 @@ fn check(raw: RawProfile, name: Option<String>, source: &Source<'_>, at: Option<
     let client_id = raw.client_id.clone().filter(|id| !id.is_empty()).ok_or_else(|| {
         missing("client_id", format!("add the client_id under which {} knows this program", preset.title))
     })?;
+    // RFC 6749 appendix A.1. It is shown, too.
+    if client_id.bytes().any(|byte| !byte.is_ascii_graphic() && byte != b' ') {
+        return Err(source
+            .error(at.cloned(), "client_id holds a character that no client_id may have")
+            .hint("copy it from the provider's registration once more"));
+    }
     refuse_secret(&raw, preset, source, &missing)?;
     for (name, key) in RESERVED {
         if raw.extra.contains_key(*name) {

@@ -60,7 +60,7 @@ impl Config {
     /// The profile of that name.
     pub(crate) fn named(&self, name: &str) -> Result<&Profile> {
         self.profiles.iter().find(|profile| profile.name.as_deref() == Some(name)).ok_or_else(|| {
-            let what = format!("no profile is called \"{}\"", name.escape_debug());
+            let what = format!("no profile is called \"{}\"", file::without_user(name));
             Error::new(Kind::Usage, what).hint(self.choices())
         })
     }

@@ -12,13 +12,48 @@ pub(crate) fn escape(text: &str) -> String {
             shown.push_str("...");
             break;
         }
-        if c.is_control() || is_invisible(c) {
+        if is_unfit(c) {
             shown.extend(c.escape_unicode());
         } else {
             shown.push(c);
         }
     }
     shown
+}
+
+/// The same for a line of ours that may hold something from outside: nothing is cut, and what is escaped stays as it is.
+pub(crate) fn defuse(line: &str) -> String {
+    let mut shown = String::with_capacity(line.len());
+    for c in line.chars() {
+        if is_unfit(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// The same for a JSON document, in JSON's own way: whoever reads it gets what was there, whoever looks at it sees it.
+pub(crate) fn json(document: &str) -> String {
+    use std::fmt::Write as _;
+    let mut shown = String::with_capacity(document.len());
+    for c in document.chars() {
+        // The others are escaped already; a line feed is the document's own.
+        if c >= '\u{7f}' && is_unfit(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(shown, "\\u{unit:04x}");
+            }
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// Whether a character may not be shown as it is.
+pub(crate) fn is_unfit(c: char) -> bool {
+    c.is_control() || is_invisible(c)
 }
 
 /// Unicode's format characters (category Cf) that hide or reorder, and the separators that break lines.
@@ -45,5 +80,15 @@ mod tests {
     fn nothing_floods() {
         let shown = escape(&"x".repeat(10_000));
         assert_eq!(shown.len(), LENGTH_LIMIT + 3);
+    }
+
+    #[test]
+    fn a_document_says_the_same_and_shows_nothing_else() {
+        let words = "a\u{7f}\u{9b}\u{202e}\u{e0041}\u{1f600}\u{1b}";
+        let text = serde_json::to_string_pretty(&serde_json::json!({ "words": words })).unwrap();
+        let shown = json(&text);
+        assert_eq!(shown, "{\n  \"words\": \"a\\u007f\\u009b\\u202e\\udb40\\udc41\u{1f600}\\u001b\"\n}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap()["words"], words);
+        assert_eq!(defuse(&defuse(words)), "a\\u{7f}\\u{9b}\\u{202e}\\u{e0041}\u{1f600}\\u{1b}");
     }
 }

@@ -1,5 +1,7 @@
-//! The person, if there is one: whether to ask (presence), how to speak (terminal), what is fit to be shown (escape).
+//! The person, if there is one: whether to ask (presence), how to speak (terminal), what is fit to be shown (escape), and
+//! a page to open (browser).
 
+pub(crate) mod browser;
 pub(crate) mod escape;
 pub(crate) mod presence;
 pub(crate) mod terminal;
@@ -18,6 +20,8 @@ pub(crate) struct Prompt<'a> {
     pub(crate) profile: &'a str,
     pub(crate) account: Option<&'a str>,
     pub(crate) pending: &'a Pending,
+    /// Whether a page may be opened: not by everybody who waits.
+    pub(crate) opens_browser: bool,
     pub(crate) now: Timestamp,
 }
 

@@ -12,24 +12,27 @@ use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 
-use super::escape::escape;
+use super::browser;
+use super::escape::{defuse, escape};
 use super::presence::{self, Client};
 use super::{Human, Presence, Prompt};
 use crate::clock;
 use crate::config::environment::{self, Interactive};
 use crate::error::Result;
+use crate::oauth::device::Pending;
 
 /// The person at the terminal of this process.
 pub(crate) struct Terminal {
     client: Client,
+    opens_browser: bool,
     device: OnceCell<Option<File>>,
     presence: OnceCell<Presence>,
 }
 
 impl Terminal {
-    /// Opens nothing yet.
-    pub(crate) fn new(client: Client) -> Self {
-        Self { client, device: OnceCell::new(), presence: OnceCell::new() }
+    /// Opens nothing yet. `opens_browser`: whether a page may be opened at all.
+    pub(crate) fn new(client: Client, opens_browser: bool) -> Self {
+        Self { client, opens_browser, device: OnceCell::new(), presence: OnceCell::new() }
     }
 
     fn device(&self) -> Option<&File> {
@@ -66,20 +69,27 @@ impl Human for Terminal {
 
     fn ask(&self, prompt: &Prompt<'_>) {
         self.say(&text(prompt, &hostname()));
+        let Pending { verification_uri, verification_uri_complete, .. } = prompt.pending;
+        if self.opens_browser
+            && prompt.opens_browser
+            && browser::open(verification_uri_complete.as_ref().unwrap_or(verification_uri))
+        {
+            self.say("keyfob: a browser opens; compare the code there\n");
+        }
     }
 
     fn tell(&self, line: &str) {
-        self.say(&format!("keyfob: {line}\n"));
+        self.say(&format!("keyfob: {}\n", defuse(line)));
     }
 
     fn note(&self, line: &str) {
-        let _ = writeln!(io::stderr(), "keyfob: {line}");
+        let _ = writeln!(io::stderr(), "keyfob: {}", defuse(line));
     }
 }
 
 /// The prompt, whole.
 fn text(prompt: &Prompt<'_>, hostname: &str) -> String {
-    let Prompt { what, profile, account, pending, now } = prompt;
+    let Prompt { what, profile, account, pending, opens_browser: _, now } = prompt;
     let account = account.map(|account| format!(", account {}", escape(account))).unwrap_or_default();
     let left = clock::span(pending.expires_at - now);
     let mut text = format!("keyfob: {} ({}{account})\n", escape(what), escape(profile));
@@ -131,6 +141,7 @@ mod tests {
             profile: "profile acme at WorkOS AuthKit",
             account: Some("ann@acme.dev"),
             pending: &pending,
+            opens_browser: false,
             now: 1_010,
         };
         let shown = text(&prompt, "laptop");

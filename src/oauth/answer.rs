@@ -15,6 +15,9 @@ const LONGEST_LIFE: i64 = 10 * 365 * 86_400;
 /// What fits on a line of git's protocol, in bytes.
 const LONGEST_TOKEN: usize = 65_000;
 
+/// A name or an address of somebody, in bytes: a record has room for it.
+const LONGEST_NAME: usize = 1_024;
+
 /// Tokens, as granted.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TokenAnswer {
@@ -151,8 +154,9 @@ fn granted(
     }
     let secret = |name: &str| text(body, name).filter(|value| !value.is_empty()).map(Secret::new);
     let (access, id_token) = (Secret::new(access_token), secret("id_token"));
-    if access_token.len() > LONGEST_TOKEN || id_token.as_ref().is_some_and(|token| token.expose().len() > LONGEST_TOKEN)
-    {
+    let refresh_token = secret("refresh_token");
+    let is_long = |token: &Option<Secret>| token.as_ref().is_some_and(|token| token.expose().len() > LONGEST_TOKEN);
+    if access_token.len() > LONGEST_TOKEN || is_long(&id_token) || is_long(&refresh_token) {
         return Answer::Unusable("its token is longer than git can take".to_owned());
     }
     if !access.is_token() || id_token.as_ref().is_some_and(|token| !token.is_token()) {
@@ -169,7 +173,7 @@ fn granted(
     Answer::Granted(Box::new(TokenAnswer {
         access_token: access,
         id_token,
-        refresh_token: secret("refresh_token"),
+        refresh_token,
         life,
         id_life: id_life.min(LONGEST_LIFE),
         who: who(body, claims.as_ref(), id_claims.as_ref()),
@@ -185,15 +189,20 @@ fn life_by_claims(claims: &Claims, date: Option<Timestamp>, now: Timestamp) -> O
 
 fn who(body: &Map<String, Value>, access: Option<&Claims>, id: Option<&Claims>) -> Who {
     let user = body.get("user").and_then(Value::as_object);
-    let of_user = |name: &str| user.and_then(|user| text(user, name)).map(str::to_owned);
+    let short = |text: &String| text.len() <= LONGEST_NAME;
+    let of_user = |name: &str| user.and_then(|user| text(user, name)).map(str::to_owned).filter(short);
     let claim = |get: fn(&Claims) -> &Option<String>| {
-        id.and_then(|claims| get(claims).clone()).or_else(|| access.and_then(|claims| get(claims).clone()))
+        let claimed = |claims: &Claims| get(claims).clone().filter(short);
+        id.and_then(claimed).or_else(|| access.and_then(claimed))
     };
     Who {
         subject: of_user("id").or_else(|| claim(|claims| &claims.sub)),
         email: of_user("email").or_else(|| claim(|claims| &claims.email)),
-        organization: text(body, "organization_id").map(str::to_owned).or_else(|| claim(|claims| &claims.org_id)),
-        session_id: access.and_then(|claims| claims.sid.clone()),
+        organization: text(body, "organization_id")
+            .map(str::to_owned)
+            .filter(short)
+            .or_else(|| claim(|claims| &claims.org_id)),
+        session_id: access.and_then(|claims| claims.sid.clone()).filter(short),
     }
 }
 

@@ -167,7 +167,7 @@ pub(crate) fn begin(response: &Response, asked: &Slot, now: Timestamp) -> Result
 fn is_web_page(uri: &str) -> bool {
     let base = uri.split(['?', '#']).next().unwrap_or_default();
     uri.len() <= LONGEST_TEXT
-        && uri.contains("://")
+        && base.contains("://")
         && uri.bytes().all(|byte| byte.is_ascii_graphic())
         && Location::parse(base).is_ok()
 }
@@ -179,6 +179,11 @@ fn due(now: Timestamp, interval: u64) -> Timestamp {
 }
 
 impl Pending {
+    /// Whether its interval and its count of misses are such as this program writes.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.interval <= LONGEST_INTERVAL && self.misses < u32::MAX / 2
+    }
+
     /// Whether a person can still approve it. A clock that was set back does not bring a code to life again.
     pub(crate) fn is_live(&self, now: Timestamp) -> bool {
         now < self.expires_at && now > self.started_at - LONGEST_LIFE

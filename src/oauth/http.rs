@@ -88,7 +88,7 @@ impl Form {
         let secrets = fields.map(|(_, secret)| secret).chain(&self.hidden);
         secrets.fold(words.to_owned(), |words, secret| match secret.expose() {
             "" => words,
-            secret => words.replace(secret, "(redacted)"),
+            secret => without_its_beginning(words.replace(secret, "(redacted)"), secret),
         })
     }
 
@@ -113,6 +113,16 @@ fn form_encode(text: &str) -> String {
 
 fn hex_digit(nibble: u8) -> char {
     char::from_digit(u32::from(nibble), 16).unwrap_or_default().to_ascii_uppercase()
+}
+
+/// Takes the beginning of a secret off words that were cut in the middle of it.
+fn without_its_beginning(words: String, secret: &str) -> String {
+    let Some(kept) = words.strip_suffix("...") else { return words };
+    let lengths = (1..=secret.len().min(kept.len())).rev().filter(|length| secret.is_char_boundary(*length));
+    match lengths.map(|length| &secret[..length]).find(|beginning| kept.ends_with(beginning)) {
+        Some(beginning) => format!("{}(redacted)...", &kept[..kept.len() - beginning.len()]),
+        None => words,
+    }
 }
 
 /// What came back, whatever its status.

@@ -147,7 +147,10 @@ impl Store {
                 let what = format!("{} was written by a newer keyfob (version {version})", path.display());
                 Err(Error::new(Kind::Broken, what).hint("use that keyfob, or sign out with it first"))
             }
-            Ok(record) if version == VERSION => Ok(Found::Record(Box::new(record))),
+            Ok(record) if version == VERSION => Ok(match record.is_foreign_to(id) {
+                Some(why) => Found::Broken(why.to_owned()),
+                None => Found::Record(Box::new(record)),
+            }),
             Ok(_) => Ok(Found::Broken(format!("version {version} never was"))),
             // Not the error's text: it may quote what it stumbled over.
             Err(error) => Ok(Found::Broken(format!("not a record at line {} column {}", error.line(), error.column()))),
@@ -323,6 +326,26 @@ mod tests {
         assert!(told.contains("id.broken-77") && !told.contains("rt_torn"), "{told}");
         assert_eq!(guard.record, Record::default());
         assert!(fs::read_to_string(store.path("id", "broken-77")).unwrap().contains("rt_torn"));
+    }
+
+    #[test]
+    fn a_record_in_anothers_place_and_one_with_impossible_times_are_set_aside() {
+        let (_root, store) = store();
+        let of_another = r#"{"version":1,"token_endpoint":"https://other.dev/token","refresh_token":"rt"}"#;
+        let of_no_time = format!(r#"{{"version":1,"refresh_token":"rt","signed_in_at":{}}}"#, i64::MIN);
+        let patient = format!(r#"{{"version":1,"refresh_token":"rt","retry_at":{}}}"#, i64::MAX);
+        for (text, why) in [
+            (&of_another.to_owned(), Some("it is of another server, client or account")),
+            (&of_no_time, Some("its times are none")),
+            (&patient, None),
+        ] {
+            saved(&store);
+            fs::write(store.path("id", "json"), text).unwrap();
+            assert_eq!(store.peek("id").unwrap().is_some(), why.is_none(), "{text}");
+            let told = store.try_lock("id", 77).unwrap().unwrap().set_aside();
+            assert_eq!(told.is_some(), why.is_some(), "{text}");
+            assert!(told.unwrap_or_default().contains(why.unwrap_or_default()));
+        }
     }
 
     #[test]

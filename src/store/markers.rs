@@ -1,11 +1,13 @@
 //! Who was given which token: one small file for each parent process and session, so that a client which asks again for
-//! a token that lives is understood to have been refused. Nothing in them is secret, and losing one costs nothing.
+//! a token that lives is understood to have been refused. And which code stands on which terminal, so that ten commands
+//! on one do not all write it there. Nothing in them is secret, and losing one costs nothing.
 
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use super::private;
+use crate::clock::Timestamp;
 use crate::config::folders;
 use crate::error::Result;
 use crate::secret::Secret;
@@ -36,8 +38,14 @@ impl Markers {
         let _ = private::put(&self.path(parent, id), token.fingerprint().as_bytes());
     }
 
-    /// Removes the markers of processes long gone. `now` is the time by the file system's clock.
-    pub(crate) fn sweep(&self, now: SystemTime) {
+    /// Notes that `code` stands on a terminal; whether it did not yet. Where that cannot be noted, it does not.
+    pub(crate) fn claim(&self, terminal: &str, id: &str, code: &Secret) -> bool {
+        private::claim(&self.path(&format!("{terminal}-{}", code.fingerprint()), id)).unwrap_or(true)
+    }
+
+    /// Removes the markers of processes long gone.
+    pub(crate) fn sweep(&self, now: Timestamp) {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now.unsigned_abs());
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         for entry in entries.flatten() {
             let written = entry.metadata().and_then(|meta| meta.modified());
@@ -65,11 +73,14 @@ mod tests {
         markers.give("7-1", "abc", &token);
         assert_eq!(markers.given("7-1", "abc"), Some(token.fingerprint()));
         assert_eq!(markers.given("7-2", "abc"), None, "another process with the same number");
+        assert!(markers.claim("tty1", "abc", &token) && !markers.claim("tty1", "abc", &token));
+        assert!(markers.claim("tty2", "abc", &token) && markers.claim("tty1", "abc", &Secret::new("other")));
         let path = markers.path("7-1", "abc");
         let written = fs::metadata(&path).unwrap().modified().unwrap();
-        markers.sweep(written + LIFE);
+        let written = written.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs().cast_signed();
+        markers.sweep(written + 3_000);
         assert!(path.exists());
-        markers.sweep(written + LIFE * 2);
+        markers.sweep(written + 7_000);
         assert!(!path.exists());
     }
 }

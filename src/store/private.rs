@@ -53,11 +53,7 @@ pub(super) fn take(path: &Path) -> Result<Taken> {
         refuse_open_folder(folder)?;
     }
     let lock_file = || open(OpenOptions::new().read(true).write(true).create(true).truncate(false), path);
-    let file = match lock_file() {
-        Err(error) if error.kind() == ErrorKind::NotFound => make_folder(folder).and_then(|()| lock_file()),
-        file => file,
-    };
-    match file.and_then(Lock::attempt) {
+    match in_folder(path, lock_file).and_then(Lock::attempt) {
         Ok(Attempt::Taken(lock)) => Ok(Taken::Lock(lock)),
         Ok(Attempt::Held) => Ok(Taken::Held),
         Err(error) if is_link(&error) => Err(link_error(path)),
@@ -82,15 +78,26 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
 
 /// Writes a file whose loss costs nothing: no lock, no fsync, whoever comes last wins.
 pub(super) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let file = || open(OpenOptions::new().write(true).create(true).truncate(true), path);
-    let mut file = match file() {
+    in_folder(path, || open(OpenOptions::new().write(true).create(true).truncate(true), path))?.write_all(bytes)
+}
+
+/// Makes an empty file; whether it was not there before.
+pub(super) fn claim(path: &Path) -> io::Result<bool> {
+    match in_folder(path, || open(OpenOptions::new().write(true).create_new(true), path)) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        file => file.map(|_| true),
+    }
+}
+
+/// Opens a file, making its folder where that is missing.
+fn in_folder(path: &Path, file: impl Fn() -> io::Result<File>) -> io::Result<File> {
+    match file() {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             make_folder(path.parent().unwrap_or(path))?;
-            file()?
+            file()
         }
-        file => file?,
-    };
-    file.write_all(bytes)
+        file => file,
+    }
 }
 
 /// Puts `bytes` in the place of the file at `path` so that after a crash at any moment there is the old one or the new

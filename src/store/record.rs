@@ -18,6 +18,9 @@ use crate::secret::{self, Secret};
 /// Raised when an older keyfob could no longer use a record rightly. It must then refuse, not guess.
 pub(crate) const VERSION: u32 = 1;
 
+/// Later than any moment keyfob writes down.
+const LATEST: Timestamp = 1_000_000_000_000;
+
 /// One refresh token, the access tokens it bought, the pending login, the last failure.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub(crate) struct Record {
@@ -143,8 +146,12 @@ impl Failure {
 /// The name of a profile's record: 128 bits of SHA-256 over what makes a session one, so that a profile pointed at
 /// another server, client or person never finds the tokens of this one.
 pub(crate) fn id(profile: &Profile, token_endpoint: &str) -> String {
+    id_of(token_endpoint, &profile.client_id, profile.account.as_deref())
+}
+
+fn id_of(token_endpoint: &str, client_id: &str, account: Option<&str>) -> String {
     let mut hash = Sha256::new();
-    for part in [token_endpoint, &profile.client_id, profile.account.as_deref().unwrap_or_default()] {
+    for part in [token_endpoint, client_id, account.unwrap_or_default()] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
@@ -181,6 +188,35 @@ impl Default for Record {
 }
 
 impl Record {
+    /// Why it cannot be the record of that name, if so: it was put in another's place, or holds times and counters that
+    /// keyfob never wrote and could not compute with.
+    pub(crate) fn is_foreign_to(&self, id: &str) -> Option<&'static str> {
+        let Self { token_endpoint, client_id, account, .. } = self;
+        if !token_endpoint.is_empty() && id_of(token_endpoint, client_id, account.as_deref()) != id {
+            return Some("it is of another server, client or account");
+        }
+        (!self.is_computable()).then_some("its times are none")
+    }
+
+    /// Whether every moment is one of the next thousands of years, and no counter is near its end.
+    pub(crate) fn is_computable(&self) -> bool {
+        // Not `retry_at`: that is as far off as the provider wants it, and only ever compared.
+        let of_tokens = self.tokens.values().flat_map(|token| {
+            [Some(token.received_at), Some(token.expires_at), token.id_expires_at].into_iter().flatten()
+        });
+        let of_pending =
+            self.pending.iter().flat_map(|pending| [pending.started_at, pending.expires_at, pending.next_poll_at]);
+        let mut moments = of_tokens
+            .chain(of_pending)
+            .chain(self.failure.iter().map(|failure| failure.at))
+            .chain(self.signed_in_at)
+            .chain(self.refreshed_at);
+        let counts = |pending: &Pending| pending.is_bounded();
+        moments.all(|at| (0..LATEST).contains(&at))
+            && self.outcomes.max(self.signed_in_outcome) < u64::MAX / 2
+            && self.pending.as_ref().is_none_or(counts)
+    }
+
     /// Writes down whose session an empty record is.
     pub(crate) fn belongs_to(&mut self, profile: &Profile, token_endpoint: &str) {
         if self.token_endpoint.is_empty() {

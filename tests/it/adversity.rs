@@ -304,13 +304,17 @@ fn a_server_that_quotes_our_secret_is_not_quoted() {
 }
 
 #[test]
-fn a_misspelt_call_of_gits_stops_git_and_ends_with_0() {
+fn a_misspelt_call_ends_as_its_client_expects() {
     let sandbox = Sandbox::new();
     for args in [&["git", "--bogus", "get"][..], &["git", "get", "extra"], &["git", "--provider", "workos", "get"]] {
         let done = sandbox.run(args, "");
         assert_eq!((done.stdout.as_str(), done.code), ("quit=1\n", Some(0)), "{args:?}");
         assert!(done.stderr.contains("Usage"), "{}", done.stderr);
     }
+    for client in ["docker", "kubectl"] {
+        assert_eq!(sandbox.run(&[client, "--bogus"], "").code, Some(1), "{client}");
+    }
+    assert_eq!(sandbox.run(&["login", "--bogus"], "").code, Some(2));
     let done = sandbox.run(&["git", "--bogus", "store"], "");
     assert_eq!((done.stdout.as_str(), done.code), ("", Some(0)));
 }

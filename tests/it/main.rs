@@ -13,7 +13,7 @@ mod refresh;
 mod crowd;
 // When nobody is there to be asked.
 mod presence;
-// What git says and hears; the real git against a real server.
+// What git says and hears.
 mod git;
 // What Kubernetes clients tell and read.
 mod kubectl;
@@ -34,6 +34,12 @@ mod client_secrets;
 mod transport;
 // `keyfob providers`.
 mod providers_command;
+// What a server, a client, a file or a variable might try.
+#[cfg(unix)]
+mod attacks;
+// What other helpers were once fooled by, by its number.
+#[cfg(unix)]
+mod cves;
 // Bad configuration, broken records, hostile folders, full disks.
 #[cfg(unix)]
 mod adversity;

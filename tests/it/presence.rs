@@ -50,13 +50,12 @@ fn a_word_that_is_none_is_an_error_and_nobody_is_asked() {
 mod terminals {
     use super::*;
 
-    /// `setsid` leaves the terminal that cargo may have been started from.
     #[test]
     fn without_a_terminal() {
         let provider = Provider::start();
         let sandbox = Sandbox::signed_up(&provider);
-        let mut command = sandbox.command("setsid");
-        command.args(["--wait", "keyfob", "git", "get"]).env_remove("CI");
+        let mut command = sandbox.keyfob(&["git", "get"]);
+        command.env_remove("CI");
         let done = run(command, &ask("git.acme.dev"));
         assert_eq!(done.stdout, "quit=1\n");
         assert_eq!(done.stderr, "keyfob: nobody is here to sign in to acme (no terminal); run: keyfob login acme\n");
@@ -90,5 +89,25 @@ mod terminals {
                 assert!(provider.seen().is_empty());
             }
         }
+    }
+
+    #[test]
+    fn ten_commands_on_one_terminal_write_the_code_there_once() {
+        let provider = Provider::start();
+        let sandbox = Sandbox::signed_up(&provider);
+        std::fs::write(sandbox.home().join("ask"), ask("git.acme.dev")).unwrap();
+        let mut command = sandbox.command("script");
+        let ten = "for i in 0 1 2 3 4 5 6 7 8 9; do keyfob git get <ask >answer$i & done; wait";
+        command.args(["-qec", ten, "/dev/null"]).env_remove("CI");
+        let child = crate::support::sandbox::begin(command, "");
+        let code = crate::support::sandbox::open_code(&provider);
+        crate::support::sandbox::wait_for("poll", || {
+            (provider.count(crate::support::provider::Endpoint::Poll) > 1).then_some(())
+        });
+        provider.decide(&code, true);
+        let screen = crate::support::sandbox::finish(child).stdout;
+        assert_eq!(screen.matches("keyfob:   open ").count(), 1, "{screen}");
+        assert_eq!(screen.matches(&format!("as well, with the same code {code}")).count(), 9, "{screen}");
+        assert_eq!(screen.matches("signed in to acme").count(), 1, "{screen}");
     }
 }

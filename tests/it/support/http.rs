@@ -61,6 +61,13 @@ pub enum Reply {
     Cut,
     /// Nothing comes until the client gives up, a minute at most.
     Hang,
+    /// These bytes, and then those again and again with a pause before each, until the client gives up; two minutes or
+    /// 64 GiB at most.
+    Endless {
+        head: Vec<u8>,
+        again: Vec<u8>,
+        pause: Duration,
+    },
     /// The answer comes late.
     Late(Duration, Box<Reply>),
 }
@@ -170,6 +177,17 @@ fn write(stream: &mut (impl Read + Write), reply: Reply) {
         Reply::Hang => {
             let mut byte = [0];
             let _ = stream.read(&mut byte);
+        }
+        Reply::Endless { head, again, pause } => {
+            let began = std::time::Instant::now();
+            let mut written = stream.write_all(&head);
+            for _ in 0..(64_usize << 30) / again.len() {
+                if written.is_err() || began.elapsed() > Duration::from_secs(120) {
+                    break;
+                }
+                thread::sleep(pause);
+                written = stream.write_all(&again).and_then(|()| stream.flush());
+            }
         }
         Reply::Late(wait, reply) => {
             thread::sleep(wait);
