@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Status(Status),
     /// Print a token, for scripts
     Token(Token),
+    /// List the providers keyfob knows, or show what one needs
+    Providers(Providers),
 }
 
 /// A profile spelt on the command line in place of the configuration file.
@@ -147,6 +149,13 @@ pub(crate) struct Token {
     /// Print it even to a terminal
     #[arg(long)]
     pub(crate) show: bool,
+}
+
+/// `keyfob providers`.
+#[derive(Args, Debug)]
+pub(crate) struct Providers {
+    /// What to register there, and a profile to begin with
+    pub(crate) name: Option<String>,
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::config::location::Scheme;
-use crate::config::{Auth, Location, Slot, TokenKind, file, matching};
+use crate::config::{Auth, Location, Server, Slot, TokenKind, file, matching};
 use crate::human::escape;
 use crate::oauth::answer::{self, Answer};
 use crate::oauth::device::{self, Pending, Step};
@@ -96,7 +96,7 @@ pub fn kubectl(input: &[u8]) {
 /// What a token endpoint answers, to a refresh and to a poll. The first byte chooses the status, the second the headers.
 pub fn token_answer(input: &[u8]) {
     let response = response(input);
-    let answer = answer::read(&response, NOW);
+    let answer = answer::read(&response, NOW, 300);
     match &answer {
         Answer::Granted(tokens) => {
             assert!(tokens.access_token.is_token(), "what no header may carry reaches no client");
@@ -109,11 +109,13 @@ pub fn token_answer(input: &[u8]) {
             walk(&record);
         }
         Answer::Error(error) => assert_shown(&error.words()),
+        Answer::Unreachable(_) => panic!("there is an answer"),
         Answer::Transient { why, .. } | Answer::Unusable(why) => assert_shown(why),
     }
     match refresh::outcome(answer.clone()) {
         Outcome::Granted(_) => assert!(matches!(answer, Answer::Granted(_))),
         Outcome::Refused(words) | Outcome::Misconfigured(words) => assert_shown(&words),
+        Outcome::Unreachable(_) => panic!("there is an answer"),
         Outcome::Transient { why, .. } => assert_shown(&why),
     }
     let begun = Response { status: 200, date: None, retry_after: None, body: DEVICE.to_vec() };
@@ -124,13 +126,15 @@ pub fn token_answer(input: &[u8]) {
             Step::Wait(next) => {
                 assert!((1..=LONGEST_INTERVAL).contains(&next.interval), "{}", next.interval);
                 assert!(next.wait(NOW + turn) <= LONGEST_INTERVAL + 1);
-                pending = next;
+                pending = *next;
             }
-            Step::Refused(words) => return assert_shown(&words),
-            Step::Granted(_) | Step::Denied | Step::Expired | Step::Lost => return,
+            Step::Refused { code: _, words } | Step::Denied(words) | Step::Expired(words) => {
+                return assert_shown(&words);
+            }
+            Step::Granted(_) | Step::Lost => return,
         }
     }
-    assert!(matches!(pending.after(answer, NOW + 1_800), Step::Expired));
+    assert!(matches!(pending.after(answer, NOW + 1_800), Step::Expired(_)));
 }
 
 /// What a device authorization endpoint answers.
@@ -180,9 +184,17 @@ pub fn configuration(input: &[u8]) {
         }
     };
     for profile in &config.profiles {
-        let endpoints = &profile.endpoints;
-        let optional = endpoints.revocation.iter().chain(&endpoints.session_logout);
-        for url in [&endpoints.device_authorization, &endpoints.token].into_iter().chain(optional) {
+        let urls: Vec<&String> = match &profile.server {
+            Server::Known(endpoints) => {
+                let optional = endpoints.revocation.iter().chain(&endpoints.session_logout);
+                [&endpoints.device_authorization, &endpoints.token].into_iter().chain(optional).collect()
+            }
+            Server::Described { issuer, spelt } => {
+                let spelt = [&spelt.device_authorization, &spelt.token, &spelt.revocation];
+                spelt.into_iter().flatten().chain([issuer]).collect()
+            }
+        };
+        for url in urls {
             let Ok(location) = Location::parse(url) else { panic!("{url} was checked") };
             assert!(location.scheme == Scheme::Https || location.is_loopback(), "{url}");
         }

@@ -13,9 +13,10 @@
 //! - `cli`: clap's types. `commands`: one file for each thing a person or a client can ask.
 //! - `config`: files, environment and folders, made into profiles and destinations; who answers for a host.
 //! - `protocol`: what clients say and hear; pure.
-//! - `session`: what to do next, as a pure function of the record, the request and the time. `broker`: does it.
+//! - `session`: what to do next, as a pure function of the record, the request and the time. `broker`: finds the endpoints
+//!   and does it.
 //! - `store`: records on disk and the locks between processes.
-//! - `oauth`: the provider table, the device flow as a state machine, refresh, revocation, and HTTP.
+//! - `oauth`: the provider table, discovery, the device flow as a state machine, refresh, revocation, and HTTP.
 //! - `human`: whether somebody is here, how to speak, what is fit to be shown.
 //! - `fuzz`: what must hold for every input from outside, for `cargo fuzz` and the tests alone.
 //! - `clock`, `process`, `secret`, `error`: time, children, what must not be seen, what went wrong.

@@ -243,6 +243,9 @@ mod tests {
             in_doubt: false,
             slot: String::new(),
             scopes: Vec::new(),
+            audience: None,
+            resource: None,
+            code_verifier: None,
             in_advance: false,
             unknown: Map::new(),
         }

@@ -1,5 +1,6 @@
 //! Executes the policy of session.rs: peek, lock, re-read, act, save. It decides nothing that could be decided there.
 
+pub(crate) mod discover;
 mod refresh;
 mod refusal;
 mod sign_in;
@@ -7,13 +8,13 @@ mod sign_in;
 use std::time::Duration;
 
 use crate::clock::{self, Clock};
-use crate::config::{Destination, Profile};
+use crate::config::{Destination, Endpoints, Profile};
 use crate::error::{Error, Kind, Result};
 use crate::human::Human;
 use crate::oauth::answer::{self, Answer};
 use crate::oauth::http::{Form, Http, Response, Unreachable};
 use crate::session::{self, Next, Request};
-use crate::store::{Failure, Guard, Record, Store, Token, patiently};
+use crate::store::{Failure, Guard, Record, Store, Token, client_secret, patiently};
 
 /// Whoever has a token that lives waits no longer for a better one.
 const LIVING_PATIENCE: Duration = Duration::from_secs(1);
@@ -21,6 +22,7 @@ const LIVING_PATIENCE: Duration = Duration::from_secs(1);
 /// One session and the world around it.
 pub(crate) struct Broker<'a> {
     pub(crate) profile: &'a Profile,
+    pub(crate) endpoints: &'a Endpoints,
     /// Where the token goes.
     pub(crate) destination: &'a Destination,
     /// The name of the session's record.
@@ -111,7 +113,7 @@ impl Broker<'_> {
     }
 
     fn ours<'g>(&self, mut guard: Guard<'g>) -> Guard<'g> {
-        guard.record.belongs_to(self.profile);
+        guard.record.belongs_to(self.profile, &self.endpoints.token);
         if !self.profile.keep_refresh_token {
             guard.record.refresh_token = None;
         }
@@ -144,7 +146,7 @@ impl Broker<'_> {
 
     /// The authorization server, for a sentence.
     fn provider(&self) -> String {
-        crate::oauth::http::host(&self.profile.endpoints.token)
+        crate::oauth::http::host(&self.endpoints.token)
     }
 
     /// The command that mends a missing sign-in. Without a refresh token one sign-in fills one slot: then it has to be the
@@ -157,12 +159,20 @@ impl Broker<'_> {
         self.profile.login_command()
     }
 
+    /// Proves who the client is, where it has a secret.
+    fn authenticate(&self, form: &mut Form) -> Result<()> {
+        if let Some(path) = &self.profile.client_secret_file {
+            form.authenticate(&self.profile.client_id, &client_secret::read(path)?, self.endpoints.secret_by);
+        }
+        Ok(())
+    }
+
     /// What a server answered, without what it may have quoted of our secrets.
     fn read(&self, form: &Form, answer: Result<Response, Unreachable>) -> Answer {
         match answer {
-            Ok(response) => answer::read(&response, self.clock.now()).map_words(|words| form.redact(words)),
-            Err(Unreachable { why, is_distrusted: false }) => Answer::Transient { why, retry_after: None },
-            Err(Unreachable { why, is_distrusted: true }) => Answer::Unusable(why),
+            Ok(response) => answer::read(&response, self.clock.now(), self.profile.preset.untold_life)
+                .map_words(|words| form.redact(words)),
+            Err(unreachable) => Answer::Unreachable(unreachable),
         }
     }
 
@@ -170,6 +180,12 @@ impl Broker<'_> {
     fn peek(&self) -> Result<Record> {
         Ok(self.store.peek(self.id)?.unwrap_or_default())
     }
+}
+
+/// Only a person could go on, and none is here.
+fn nobody(profile: &Profile, why: &str, login: &str) -> Error {
+    let what = format!("nobody is here to sign in to {} ({why})", profile.title());
+    Error::new(Kind::HumanNeeded, what).hint(format!("run: {login}"))
 }
 
 /// A failure in the words it was told in before; whether to this very process, its client decides what to make of.

@@ -4,7 +4,7 @@ use super::Broker;
 use crate::config::TokenKind;
 use crate::error::{Error, Kind, Result};
 use crate::oauth::TokenAnswer;
-use crate::oauth::http;
+use crate::oauth::http::{self, Unreachable};
 use crate::oauth::refresh::{self, Grounds, Outcome};
 use crate::secret::Secret;
 use crate::session::{self, Request};
@@ -26,7 +26,7 @@ impl Broker<'_> {
                     .hint("make room or make the folder writable, or point KEYFOB_STATE_DIR elsewhere")),
             };
         }
-        match self.send_twice_at_most(guard, request, refresh_token) {
+        match self.send_twice_at_most(guard, request, refresh_token)? {
             Outcome::Granted(tokens) => self.renewed(guard, request, &tokens),
             Outcome::Refused(words) => self.refused(guard, request, refresh_token, words),
             Outcome::Misconfigured(words) => {
@@ -37,6 +37,12 @@ impl Broker<'_> {
                     self.login_command()
                 ));
                 self.or_living(guard, request, error)
+            }
+            Outcome::Unreachable(Unreachable { why, mend, is_lasting }) => {
+                guard.record.retry_at = None;
+                let kind = if is_lasting { Kind::Configuration } else { Kind::Transient };
+                let what = format!("cannot renew the session of {}: {why}", self.profile.title());
+                self.or_living(guard, request, Error::new(kind, what).hint(format!("the session is kept; {mend}")))
             }
             Outcome::Transient { why, retry_after } => {
                 guard.record.retry_at = retry_after.map(|seconds| self.clock.now().saturating_add_unsigned(seconds));
@@ -50,24 +56,30 @@ impl Broker<'_> {
     /// The outcome of the request is unknown when the connection breaks or the server fails: then the same token is sent
     /// once more, which a provider with a replay window answers with the same successor. A wish to wait is honoured; and
     /// whoever has a token that lives need not press.
-    fn send_twice_at_most(&self, guard: &Guard<'_>, request: &Request, refresh_token: &Secret) -> Outcome {
+    fn send_twice_at_most(&self, guard: &Guard<'_>, request: &Request, refresh_token: &Secret) -> Result<Outcome> {
         let has_living = session::living(&guard.record, request, self.clock.now()).is_some();
-        match self.send(&guard.record, refresh_token) {
-            Outcome::Transient { retry_after: None, .. } if !has_living => self.send(&guard.record, refresh_token),
-            outcome => outcome,
+        match self.send(&guard.record, refresh_token)? {
+            Outcome::Transient { retry_after: None, .. }
+            | Outcome::Unreachable(Unreachable { is_lasting: false, .. })
+                if !has_living =>
+            {
+                self.send(&guard.record, refresh_token)
+            }
+            outcome => Ok(outcome),
         }
     }
 
-    fn send(&self, record: &Record, refresh_token: &Secret) -> Outcome {
+    fn send(&self, record: &Record, refresh_token: &Secret) -> Result<Outcome> {
         let all = self.profile.all_scopes();
         let moved = record.organization != record.signed_in_organization;
         let grounds = Grounds {
             scopes: record.scopes.as_ref().unwrap_or(&all),
             organization: record.signed_in_organization.as_deref().filter(|_| moved),
         };
-        let form = refresh::form(self.profile, &self.destination.slot, refresh_token, &grounds);
-        let answer = self.http.post(&self.profile.endpoints.token, &form, http::REFRESH_PATIENCE);
-        refresh::outcome(self.read(&form, answer))
+        let mut form = refresh::form(self.profile, &self.destination.slot, refresh_token, &grounds);
+        self.authenticate(&mut form)?;
+        let answer = self.http.post(&self.endpoints.token, &form, http::REFRESH_PATIENCE);
+        Ok(refresh::outcome(self.read(&form, answer)))
     }
 
     /// The token is dead, unless somebody has replaced it meanwhile, which can be where there are no locks. It is retired,

@@ -11,6 +11,7 @@ use crate::human::{Presence, Prompt};
 use crate::oauth::answer::{Answer, TokenAnswer};
 use crate::oauth::device::{self, Pending, Step};
 use crate::oauth::http::{self, Unreachable};
+use crate::oauth::pkce;
 use crate::process;
 use crate::secret::Secret;
 use crate::session::{self, Next, Request};
@@ -47,7 +48,7 @@ enum Polled {
     Served(Box<Token>),
     /// Approved, for a slot other than the one asked for, which a refresh will fill.
     LookAgain,
-    Wait(Pending),
+    Wait(Box<Pending>),
 }
 
 impl Broker<'_> {
@@ -88,7 +89,7 @@ impl Broker<'_> {
                     match self.poll(request, &presence, pending)? {
                         Polled::Served(token) => return Ok(Some(*token)),
                         Polled::LookAgain => return Ok(None),
-                        Polled::Wait(pending) => pending,
+                        Polled::Wait(pending) => *pending,
                     }
                 }
             };
@@ -212,29 +213,29 @@ impl Broker<'_> {
     /// Asks the provider for a code, and writes it down before anybody sees it; whether that worked.
     fn start(&self, request: &Request) -> Result<(Pending, bool)> {
         let asked = self.profile.asked_slot(&self.destination.slot);
-        let url = &self.profile.endpoints.device_authorization;
-        let form = device::start_form(self.profile, &asked);
+        let url = &self.endpoints.device_authorization;
+        let code_verifier = self.endpoints.code_challenge_s256.then(pkce::verifier).transpose()?;
+        let mut form = device::start_form(self.profile, &asked, code_verifier.as_ref());
+        self.authenticate(&mut form)?;
         let started = match self.http.post(url, &form, http::PATIENCE) {
             Ok(response) => device::begin(&response, &asked, self.clock.now()).map_err(|error| {
                 let error = error.map_words(|words| form.redact(words));
                 let what = format!("{} starts no sign-in: {}", http::host(url), error.words());
                 match error.status {
                     408 | 429 | 500.. => Error::new(Kind::Transient, what).hint("try again"),
+                    404 => Error::new(Kind::Refused, what).hint(self.registration_hint("invalid_client")),
                     _ => Error::new(Kind::Refused, what).hint(self.registration_hint(&error.code)),
                 }
             }),
-            Err(Unreachable { why, is_distrusted }) => {
-                let (kind, mend) = if is_distrusted {
-                    (Kind::Configuration, "name its issuer's certificate as ca_file in the profile")
-                } else {
-                    (Kind::Transient, "try again")
-                };
+            Err(Unreachable { why, mend, is_lasting }) => {
+                let kind = if is_lasting { Kind::Configuration } else { Kind::Transient };
                 Err(Error::new(kind, format!("cannot start a sign-in: {why}")).hint(mend))
             }
         };
         let mut guard = self.lock_for_good()?;
         match started {
             Ok(pending) => {
+                let pending = Pending { code_verifier, ..pending };
                 guard.record.pending = Some(pending.clone());
                 guard.record.failure = None;
                 let saved = guard.save().is_ok();
@@ -246,10 +247,10 @@ impl Broker<'_> {
 
     /// One poll, and what its answer does to the record.
     fn poll(&self, request: &Request, presence: &Presence, pending: Pending) -> Result<Polled> {
-        let form = pending.form(self.profile);
-        let answer = self.http.post(&self.profile.endpoints.token, &form, http::POLL_PATIENCE);
-        // A certificate that is not trusted today may be tomorrow, and the code lives: poll on.
-        let answer = match self.read(&form, answer.map_err(|error| Unreachable { is_distrusted: false, ..error })) {
+        let mut form = pending.form(self.profile);
+        self.authenticate(&mut form)?;
+        let answer = self.http.post(&self.endpoints.token, &form, http::POLL_PATIENCE);
+        let answer = match self.read(&form, answer) {
             Answer::Granted(tokens) => return self.approved(request, presence, &pending, &tokens),
             answer => answer,
         };
@@ -259,22 +260,26 @@ impl Broker<'_> {
             Step::Granted(_) => unreachable!("taken care of above"),
             Step::Wait(pending) => {
                 if guard.record.pending.is_some() && is_ours {
-                    guard.record.pending = Some(pending.clone());
+                    guard.record.pending = Some((*pending).clone());
                     let _ = guard.save();
                 }
                 return Ok(Polled::Wait(pending));
             }
-            Step::Denied => {
-                Error::new(Kind::SignInEnded, format!("the sign-in to {} was denied", self.profile.title()))
-                    .hint(format!("to try again, run: {}", self.login_command()))
+            Step::Denied(words) => {
+                let what = format!("the sign-in to {} was denied{}", self.profile.title(), after_colon(&words));
+                Error::new(Kind::SignInEnded, what).hint(format!("to try again, run: {}", self.login_command()))
             }
-            Step::Expired => self.expired(),
+            Step::Expired(words) => self.expired(&words),
             // Nobody's word was no: nothing to remember against the next who asks.
             Step::Lost => Error::new(Kind::Transient, "what was approved was lost when a keyfob was interrupted")
                 .hint(format!("run the command again, or: {}", self.login_command())),
-            Step::Refused(words) => {
+            Step::Refused { code, words } => {
                 let what = format!("{} ended the sign-in: {words}", self.provider());
-                Error::new(Kind::Refused, what).hint(format!("to try again, run: {}", self.login_command()))
+                let login = self.login_command();
+                Error::new(Kind::Refused, what).hint(match code.as_str() {
+                    "invalid_grant" | "" => format!("to try again, run: {login}"),
+                    code => format!("{}; then run: {login}", self.registration_hint(code)),
+                })
             }
         };
         guard.record.pending = None;
@@ -329,16 +334,16 @@ impl Broker<'_> {
         ours.key() == asked || (tokens.refresh_token.is_none() && broader.key() == asked)
     }
 
-    fn expired(&self) -> Error {
-        Error::new(Kind::SignInEnded, "the code expired before it was approved")
-            .hint(format!("for a new one, run: {}", self.login_command()))
+    fn expired(&self, words: &str) -> Error {
+        let what = format!("the code expired before it was approved{}", after_colon(words));
+        Error::new(Kind::SignInEnded, what).hint(format!("for a new one, run: {}", self.login_command()))
     }
 
     /// The code that was shown is gone from the record, or its time is over.
     fn ended_without_approval(&self, request: &Request) -> Result<Error> {
         let mut guard = self.lock_for_good()?;
         let error = match guard.record.pending.take() {
-            Some(_) => self.expired(),
+            Some(_) => self.expired(""),
             None => Error::new(Kind::SignInEnded, format!("the sign-in to {} was called off", self.profile.title()))
                 .hint(format!("to try again, run: {}", self.login_command())),
         };
@@ -386,10 +391,8 @@ impl Broker<'_> {
             )
             .hint(format!("approve it, or run: {login}"));
         }
-        let what = match &request.ended {
-            Some(words) => format!("the session of {title} has ended ({words}) and nobody is here to sign in ({why})"),
-            None => format!("nobody is here to sign in to {title} ({why})"),
-        };
+        let Some(words) = &request.ended else { return super::nobody(self.profile, why, &login) };
+        let what = format!("the session of {title} has ended ({words}) and nobody is here to sign in ({why})");
         Error::new(Kind::HumanNeeded, what).hint(format!("run: {login}"))
     }
 
@@ -397,9 +400,19 @@ impl Broker<'_> {
         let docs = self.profile.preset.docs;
         match code {
             "invalid_client" => format!("check client_id in the profile; see {docs}"),
-            "unauthorized_client" | "access_denied" => format!("allow the device flow for this client; see {docs}"),
+            "unauthorized_client" => {
+                format!("check client_id in the profile, and allow the device flow for this client; see {docs}")
+            }
+            "access_denied" | "device_flow_disabled" | "unsupported_grant_type" => {
+                format!("allow the device flow for this client; see {docs}")
+            }
             "invalid_scope" => "correct scopes in the profile".to_owned(),
             _ => format!("see {docs}"),
         }
     }
+}
+
+/// A server's words behind a sentence of ours, where it has any.
+fn after_colon(words: &str) -> String {
+    if words.is_empty() { String::new() } else { format!(": {words}") }
 }

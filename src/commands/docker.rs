@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
 use super::{Errand, print};
+use crate::broker::discover;
 use crate::cli::Docker;
 use crate::clock::SystemClock;
 use crate::config::location::Scheme;
@@ -15,8 +16,8 @@ use crate::human::presence::Client;
 use crate::protocol::Credential;
 use crate::protocol::docker::{self, Login, Server};
 use crate::secret::{Secret, SecretBytes};
+use crate::store::Store;
 use crate::store::passwords::{Entry, Passwords};
-use crate::store::{Store, record};
 
 /// The plain store's name for docker.
 const SERVICE: &str = "docker";
@@ -134,7 +135,7 @@ fn erased() -> Result<(), Failure> {
     let config = Config::load()?;
     if let Some(owner) = owner(&config, &server)?.filter(|owner| owner.refuses.is_none()) {
         let slot = owner.destination.slot.key();
-        return Ok(owner.errand(&server).with_broker(|broker| broker.forget(&slot))?);
+        return Ok(owner.errand(&server).with_session(|broker| broker.forget(&slot))?);
     }
     let path = server.path().map(SecretBytes::new);
     let passwords = Passwords::open()?;
@@ -168,7 +169,7 @@ fn list() -> Result<String, Failure> {
     }
     let store = Store::open()?;
     for profile in &config.profiles {
-        let record = store.peek(&record::id(profile))?.unwrap_or_default();
+        let record = store.peek(&discover::session(profile)?)?.unwrap_or_default();
         if record.refresh_token.is_none() && record.tokens.is_empty() {
             continue;
         }
@@ -230,11 +231,12 @@ fn owner<'a>(config: &'a Config, server: &Server) -> Result<Option<Owner<'a>>> {
     let convention = registry::takes(&server.location);
     let usual = match convention {
         Some(Takes::Beside(username)) => username,
-        _ => profile.preset.username,
+        _ => profile.preset.registry_username,
     };
     let refuses = match convention {
         Some(Takes::Nothing(why)) => Some(why),
-        _ => None,
+        Some(Takes::Beside(_)) => None,
+        None => profile.preset.registry_refuses,
     };
     let username = destination.username.as_deref().unwrap_or(usual).to_owned();
     Ok(Some(Owner { profile, destination, username, refuses }))

@@ -103,7 +103,7 @@ fn erase(command: &Git) -> Result<()> {
                 refused.is_none_or(|refused| secret == Some(refused.expose()))
             };
             let (slot, challenge) = (destination.slot.key(), asked.challenge());
-            errand.with_broker(|broker| broker.refuse(&slot, is_refused, challenge.as_deref()))?;
+            errand.with_session(|broker| broker.refuse(&slot, is_refused, challenge.as_deref()))?;
         }
         return Ok(());
     }

@@ -60,7 +60,7 @@ fn answer(command: &Kubectl) -> Result<String> {
     // The protocol cannot say that a token was refused. A client that asks again for one that lives says it all the same;
     // one that does not even tell what it wants asks again for no reason.
     let markers = Markers::open()?;
-    let id = record::id(profile);
+    let id = record::id(profile, profile.server.name());
     let asking = parent.as_ref().filter(|_| variable.is_some());
     let marker = |parent: &Parent| marker(&id, parent, destination);
     let suspected = asking

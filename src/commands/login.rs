@@ -27,7 +27,7 @@ pub(super) fn run(command: &Login) -> Result<ExitCode> {
     };
     if command.start {
         let request = errand.request();
-        let pending = errand.with_broker(|broker| broker.start_only(&request))?;
+        let pending = errand.with_broker(true, |broker| broker.start_only(&request))?;
         let text = if command.json { as_json(profile.title(), &pending)? } else { as_text(profile.title(), &pending) };
         print(text.as_bytes())?;
     } else {

@@ -3,14 +3,15 @@
 use std::process::ExitCode;
 
 use super::{choose, print, report};
+use crate::broker::discover;
 use crate::cli::Logout;
 use crate::clock::SystemClock;
-use crate::config::{Config, Profile};
+use crate::config::{Config, Profile, environment};
 use crate::error::Result;
 use crate::human::escape::defuse;
 use crate::oauth::http::Web;
 use crate::oauth::revoke::{self, SignedOut};
-use crate::store::{Record, Store, record};
+use crate::store::{Record, Store, client_secret};
 
 pub(super) fn run(command: &Logout) -> Result<ExitCode> {
     let store = Store::open()?;
@@ -26,10 +27,11 @@ pub(super) fn run(command: &Logout) -> Result<ExitCode> {
         Config::default()
     });
     for id in store.ids()? {
-        let done = match config.profiles.iter().find(|profile| record::id(profile) == id) {
-            Some(profile) => sign_out(&store, profile),
-            None => forget_stray(&store, &id),
-        };
+        let done =
+            match config.profiles.iter().find(|profile| discover::session(profile).is_ok_and(|known| known == id)) {
+                Some(profile) => sign_out(&store, profile),
+                None => forget_stray(&store, &id),
+            };
         well &= done.unwrap_or_else(|error| {
             report(&error);
             false
@@ -45,13 +47,17 @@ fn code(well: bool) -> ExitCode {
 /// Whether it is over at the provider too, or nothing there could be ended.
 fn sign_out(store: &Store, profile: &Profile) -> Result<bool> {
     let title = profile.title();
-    let kept = forget(store, &record::id(profile))?.filter(|record| record.signed_in_at.is_some());
-    let Some(Record { refresh_token, session_id, .. }) = kept else {
+    let endpoints = discover::kept(profile)?;
+    let kept = forget(store, &discover::session(profile)?)?.filter(|record| record.signed_in_at.is_some());
+    let (Some(endpoints), Some(Record { refresh_token, session_id, .. })) = (endpoints, kept) else {
         say(&format!("{title}: not signed in"))?;
         return Ok(true);
     };
-    let http = Web::new(profile.ca_file.clone());
-    let (said, well) = match revoke::sign_out(&http, profile, refresh_token.as_ref(), session_id.as_deref()) {
+    let http = Web::new(profile.ca_file.clone(), environment::proxies);
+    // A secret that cannot be read is the provider's to miss: what is here is gone already.
+    let secret = profile.client_secret_file.as_ref().and_then(|path| client_secret::read(path).ok());
+    let (token, session_id) = (refresh_token.as_ref(), session_id.as_deref());
+    let (said, well) = match revoke::sign_out(&http, profile, &endpoints, secret.as_ref(), token, session_id) {
         SignedOut::Ended(host) => (format!("forgotten here, ended at {host}"), true),
         SignedOut::NoWay(why) => (format!("forgotten here; {why}"), true),
         SignedOut::Failed(why) => (format!("forgotten here, but it may live on at the provider: {why}"), false),

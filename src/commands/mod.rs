@@ -5,6 +5,7 @@ mod git;
 mod kubectl;
 mod login;
 mod logout;
+mod providers;
 mod status;
 mod token;
 
@@ -14,10 +15,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::broker::Broker;
+use crate::broker::discover::{self, World};
 use crate::cli::{Command, Inline, Subject};
 use crate::clock::{Clock, SystemClock};
 use crate::config::file::{self, Spelt};
-use crate::config::{Config, Destination, Location, Profile, matching};
+use crate::config::{Config, Destination, Endpoints, Location, Profile, environment, matching};
 use crate::error::{Error, Kind, Result};
 use crate::human::presence::Client;
 use crate::human::terminal::Terminal;
@@ -35,6 +37,7 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Logout(logout) => logout::run(&logout),
         Command::Status(status) => status::run(&status),
         Command::Token(token) => token::run(&token),
+        Command::Providers(providers) => providers::run(&providers),
     };
     done.unwrap_or_else(|error| {
         report(&error);
@@ -158,17 +161,41 @@ struct Errand<'a> {
 }
 
 impl Errand<'_> {
-    /// Meets the world and has `work` done by a broker for this errand's session.
-    fn with_broker<T>(&self, work: impl FnOnce(&Broker<'_>) -> Result<T>) -> Result<T> {
-        let id = record::id(self.profile);
+    /// Meets the world and has `work` done by a broker for this errand's session. `anew` is a person's wish to sign in.
+    fn with_broker<T>(&self, anew: bool, work: impl FnOnce(&Broker<'_>) -> Result<T>) -> Result<T> {
+        let (store, clock, http, human) = self.world()?;
+        let world = World { store: &store, clock: &clock, http: &http, human: &human };
+        let endpoints = discover::endpoints(self.profile, &world, anew)?;
+        self.broker(&world, &endpoints, work)
+    }
+
+    /// The same for what concerns a session that is there; nothing is asked to find it.
+    fn with_session(&self, work: impl FnOnce(&Broker<'_>) -> Result<()>) -> Result<()> {
+        let Some(endpoints) = discover::kept(self.profile)? else { return Ok(()) };
+        let (store, clock, http, human) = self.world()?;
+        self.broker(&World { store: &store, clock: &clock, http: &http, human: &human }, &endpoints, work)
+    }
+
+    fn world(&self) -> Result<(Store, SystemClock, Web, Terminal)> {
+        let http = Web::new(self.profile.ca_file.clone(), environment::proxies);
+        Ok((Store::open()?, SystemClock::new(), http, Terminal::new(self.client, self.opens_browser)))
+    }
+
+    fn broker<T>(
+        &self,
+        world: &World<'_>,
+        endpoints: &Endpoints,
+        work: impl FnOnce(&Broker<'_>) -> Result<T>,
+    ) -> Result<T> {
         work(&Broker {
             profile: self.profile,
+            endpoints,
             destination: self.destination,
-            id: &id,
-            store: &Store::open()?,
-            clock: &SystemClock::new(),
-            http: &Web::new(self.profile.ca_file.clone()),
-            human: &Terminal::new(self.client, self.opens_browser),
+            id: &record::id(self.profile, &endpoints.token),
+            store: world.store,
+            clock: world.clock,
+            http: world.http,
+            human: world.human,
             what: &self.what,
             place: &self.place,
         })
@@ -181,7 +208,7 @@ impl Errand<'_> {
 
     /// The token for this errand's destination, by whatever it takes.
     fn obtain(&self, request: Request) -> Result<Token> {
-        self.with_broker(|broker| broker.obtain(request))
+        self.with_broker(request.login, |broker| broker.obtain(request))
     }
 }
 

@@ -6,12 +6,13 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::{now, print, report};
+use crate::broker::discover;
 use crate::cli::Status;
 use crate::clock::{self, Timestamp, rfc3339};
 use crate::config::{Config, Profile};
 use crate::error::{Error, Result};
 use crate::human::escape::{self, defuse, escape};
-use crate::store::{Record, Store, record};
+use crate::store::{Record, Store};
 
 /// A profile, a record, or both.
 struct Row<'a> {
@@ -27,7 +28,7 @@ pub(super) fn run(command: &Status) -> Result<ExitCode> {
     let rows = match &command.profile {
         Some(name) => {
             let profile = config.named(name)?;
-            let id = record::id(profile);
+            let id = discover::session(profile)?;
             vec![Row { record: store.peek(&id)?, id, profile: Some(profile) }]
         }
         None => all(&config, &store, &mut well)?,
@@ -48,7 +49,7 @@ fn all<'a>(config: &'a Config, store: &Store, well: &mut bool) -> Result<Vec<Row
     };
     let mut rows = Vec::new();
     for profile in &config.profiles {
-        let id = record::id(profile);
+        let id = discover::session(profile)?;
         rows.push(Row { record: peek(&id), id, profile: Some(profile) });
     }
     for id in store.ids()? {
@@ -160,7 +161,7 @@ fn session(row: &Row<'_>, now: Timestamp) -> Value {
         "profile": row.profile.and_then(|profile| profile.name.as_ref()).or(record.and_then(|r| r.profile.as_ref())),
         "provider": row.profile.map(|profile| profile.preset.name).or(record.map(|record| record.provider.as_str())),
         "client_id": row.profile.map(|profile| &profile.client_id).or(record.map(|record| &record.client_id)),
-        "token_endpoint": row.profile.map(|p| &p.endpoints.token).or(record.map(|record| &record.token_endpoint)),
+        "token_endpoint": record.map(|record| record.token_endpoint.as_str()).or(row.profile.map(|profile| profile.server.name())),
         "account": row.profile.and_then(|profile| profile.account.as_ref()),
         "subject": record.and_then(|record| record.subject.as_ref()),
         "email": record.and_then(|record| record.email.as_ref()),

@@ -5,6 +5,9 @@ use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::proxy::Proxies;
+use crate::secret::Secret;
+
 /// Whether a person may be asked (`KEYFOB_INTERACTIVE`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Interactive {
@@ -76,6 +79,18 @@ pub(crate) fn is_ssh() -> bool {
 /// `KUBERNETES_EXEC_INFO`: what a Kubernetes client tells its credential plugin. Bytes that are no text are kept as such.
 pub(crate) fn kubernetes_exec_info() -> Option<String> {
     env::var_os("KUBERNETES_EXEC_INFO").map(|value| value.to_string_lossy().into_owned())
+}
+
+/// `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY`, the first that is set, and `no_proxy` or `NO_PROXY`: what curl
+/// reads for an https request. An empty one counts as unset.
+pub(crate) fn proxies() -> Proxies {
+    let value = |name| env::var_os(name).filter(|value| !value.is_empty());
+    let text = |value: OsString| value.to_string_lossy().into_owned();
+    let setting = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+        .into_iter()
+        .find_map(|name| Some((name, Secret::new(text(value(name)?)))));
+    let exceptions = value("no_proxy").or_else(|| value("NO_PROXY")).map(text).unwrap_or_default();
+    Proxies { setting, exceptions }
 }
 
 fn path(name: &str) -> Option<PathBuf> {

@@ -9,10 +9,11 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::location::{Location, Scheme};
-use super::profile::{Auth, Destination, Endpoints, Entry, Profile, Slot};
+use super::profile::{Auth, Destination, Entry, Profile, Slot};
+use super::server::{refuse_secret, server};
 use super::{Config, PlainStore};
 use crate::error::{Error, Kind, Result};
-use crate::oauth::provider::{self, Base, Preset, SignOut, TokenKind};
+use crate::oauth::provider::{self, Preset, TokenKind};
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,7 +34,7 @@ struct RawStore {
 /// A `[profile.NAME]` table as written.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawProfile {
+pub(super) struct RawProfile {
     provider: Option<Spanned<String>>,
     client_id: Option<String>,
     #[serde(default)]
@@ -52,13 +53,13 @@ struct RawProfile {
     account: Option<String>,
     #[serde(default)]
     default: bool,
-    issuer: Option<Spanned<String>>,
-    base_url: Option<Spanned<String>>,
-    device_authorization_endpoint: Option<Spanned<String>>,
-    token_endpoint: Option<Spanned<String>>,
-    revocation_endpoint: Option<Spanned<String>>,
+    pub(super) issuer: Option<Spanned<String>>,
+    pub(super) base_url: Option<Spanned<String>>,
+    pub(super) device_authorization_endpoint: Option<Spanned<String>>,
+    pub(super) token_endpoint: Option<Spanned<String>>,
+    pub(super) revocation_endpoint: Option<Spanned<String>>,
     ca_file: Option<Spanned<PathBuf>>,
-    client_secret_file: Option<Spanned<PathBuf>>,
+    pub(super) client_secret_file: Option<Spanned<PathBuf>>,
     #[serde(default)]
     extra: BTreeMap<String, String>,
     keep_refresh_token: Option<bool>,
@@ -80,13 +81,13 @@ struct RawDestination {
 }
 
 /// Where an error is: the file and its text, to turn a span into a line. The command line has no lines.
-struct Source<'a> {
+pub(super) struct Source<'a> {
     path: Option<&'a Path>,
     text: &'a str,
 }
 
 impl Source<'_> {
-    fn error(&self, span: Option<Range<usize>>, what: impl std::fmt::Display) -> Error {
+    pub(super) fn error(&self, span: Option<Range<usize>>, what: impl std::fmt::Display) -> Error {
         let place = match (self.path, span) {
             (None, _) => "command line".to_owned(),
             (Some(path), None) => path.display().to_string(),
@@ -106,7 +107,7 @@ impl Source<'_> {
     }
 
     /// An endpoint or issuer: https (http on loopback), kept as written because servers compare it as a string.
-    fn endpoint(&self, key: &str, url: &Spanned<String>) -> Result<String> {
+    pub(super) fn endpoint(&self, key: &str, url: &Spanned<String>) -> Result<String> {
         self.location(key, url)?;
         if !url.get_ref().contains("://") {
             let what = format!("{key}: \"{}\" has no scheme", url.get_ref().escape_debug());
@@ -123,7 +124,7 @@ pub(crate) fn parse(text: &str, path: &Path) -> Result<Config> {
         // Not the error's own rendering: it quotes the line, and somebody may have put a secret there.
         let what = without_values(error.message());
         let hint = if what.ends_with("\"client_secret\"") {
-            "register keyfob as a public client, which has no secret, and remove the line"
+            "register keyfob as a public client, which has no secret; where a provider wants one, client_secret_file names its file"
         } else {
             "correct or remove it; the README lists every key"
         };
@@ -195,7 +196,10 @@ pub(crate) fn inline(spelt: &Spelt<'_>) -> Result<Profile> {
 /// Parameters that `extra` may not hold, and what to write instead.
 const RESERVED: &[(&str, &str)] = &[
     ("client_id", "write it as client_id in the profile"),
-    ("client_secret", "register keyfob as a public client, which has no secret, and remove it"),
+    (
+        "client_secret",
+        "where the provider wants one, write it to a file of mode 0600 and name that as client_secret_file",
+    ),
     ("client_assertion", "register keyfob as a public client, which has no secret, and remove it"),
     ("scope", "write scopes = [\"...\"] in the profile"),
     ("audience", "write audience = \"...\" in the profile"),
@@ -215,7 +219,11 @@ fn check(raw: RawProfile, name: Option<String>, source: &Source<'_>, at: Option<
         .ok_or_else(|| missing("provider", format!("add provider = \"...\", one of {}", provider::names())))?;
     let preset = provider::find(provider.get_ref()).ok_or_else(|| {
         let what = format!("no provider is called \"{}\"", provider.get_ref().escape_debug());
-        source.error(Some(provider.span()), what).hint(format!("use one of {}", provider::names()))
+        let error = source.error(Some(provider.span()), what);
+        match provider::unworkable(provider.get_ref()) {
+            Some(row) => error.hint(format!("{} cannot work: {}; {}", row.title, row.why, row.instead)),
+            None => error.hint(format!("use one of {}", provider::names())),
+        }
     })?;
     let client_id = raw.client_id.clone().filter(|id| !id.is_empty()).ok_or_else(|| {
         missing("client_id", format!("add the client_id under which {} knows this program", preset.title))
@@ -226,21 +234,19 @@ fn check(raw: RawProfile, name: Option<String>, source: &Source<'_>, at: Option<
             .error(at.cloned(), "client_id holds a character that no client_id may have")
             .hint("copy it from the provider's registration once more"));
     }
-    if let Some(file) = &raw.client_secret_file {
-        return Err(source
-            .error(Some(file.span()), "client_secret_file is of no use with this provider")
-            .hint("register keyfob as a public client, which has no secret, and remove the line"));
-    }
+    refuse_secret(&raw, preset, source, &missing)?;
     for (name, key) in RESERVED {
         if raw.extra.contains_key(*name) {
             return Err(source.error(at.cloned(), format!("extra: \"{name}\" is keyfob's to send")).hint(*key));
         }
     }
-    if let Some(path) = raw.ca_file.as_ref().filter(|path| path.get_ref().is_relative()) {
-        let what = format!("ca_file: \"{}\" depends on where the command runs", path.get_ref().display());
-        return Err(source.error(Some(path.span()), what).hint("write the whole path"));
+    for (key, path) in [("ca_file", &raw.ca_file), ("client_secret_file", &raw.client_secret_file)] {
+        if let Some(path) = path.as_ref().filter(|path| path.get_ref().is_relative()) {
+            let what = format!("{key}: \"{}\" depends on where the command runs", path.get_ref().display());
+            return Err(source.error(Some(path.span()), what).hint("write the whole path"));
+        }
     }
-    let endpoints = endpoints(&raw, preset, source, &missing)?;
+    let server = server(&raw, preset, source, &missing)?;
     let plain = destination(&raw, &RawDestination::default(), preset);
     let mut hosts = Vec::with_capacity(raw.hosts.len());
     for entry in &raw.hosts {
@@ -276,7 +282,8 @@ fn check(raw: RawProfile, name: Option<String>, source: &Source<'_>, at: Option<
         preset,
         client_id,
         issuer: raw.issuer.map(Spanned::into_inner),
-        endpoints,
+        server,
+        client_secret_file: raw.client_secret_file.map(Spanned::into_inner),
         account: raw.account,
         default: raw.default,
         ca_file: raw.ca_file.map(Spanned::into_inner),
@@ -285,42 +292,6 @@ fn check(raw: RawProfile, name: Option<String>, source: &Source<'_>, at: Option<
         hosts,
         clusters,
         plain,
-    })
-}
-
-fn endpoints(
-    raw: &RawProfile,
-    preset: &Preset,
-    source: &Source<'_>,
-    missing: &dyn Fn(&str, String) -> Error,
-) -> Result<Endpoints> {
-    let spelt =
-        |key: &str, url: &Option<Spanned<String>>| url.as_ref().map(|url| source.endpoint(key, url)).transpose();
-    let issuer = spelt("issuer", &raw.issuer)?;
-    let base_url = spelt("base_url", &raw.base_url)?;
-    let base = match preset.base {
-        Base::Fixed(base) => Some(base_url.unwrap_or_else(|| base.to_owned())),
-        Base::Issuer => Some(base_url.or(issuer).ok_or_else(|| {
-            missing("issuer", format!("add issuer = \"https://...\"; {} has one for each tenant", preset.title))
-        })?),
-        Base::Given => None,
-    };
-    let base = base.as_deref().map(|base| base.trim_end_matches('/'));
-    let or_below = |key: &str, spelt: Option<String>, path: &str| {
-        spelt.or_else(|| base.map(|base| format!("{base}{path}"))).ok_or_else(|| {
-            missing(key, format!("add {key} = \"https://...\"; provider \"{}\" knows none", preset.name))
-        })
-    };
-    let device = spelt("device_authorization_endpoint", &raw.device_authorization_endpoint)?;
-    let token = spelt("token_endpoint", &raw.token_endpoint)?;
-    Ok(Endpoints {
-        device_authorization: or_below("device_authorization_endpoint", device, preset.device_authorization)?,
-        token: or_below("token_endpoint", token, preset.token)?,
-        revocation: spelt("revocation_endpoint", &raw.revocation_endpoint)?,
-        session_logout: match preset.sign_out {
-            SignOut::SessionId(path) => base.map(|base| format!("{base}{path}")),
-            SignOut::Revocation => None,
-        },
     })
 }
 
@@ -371,7 +342,7 @@ fn refuse_twins(profiles: &[(Profile, Range<usize>)], source: &Source<'_>) -> Re
         for (other, second) in &profiles[index + 1..] {
             let later = if first.start > second.start { first } else { second };
             let session = |profile: &Profile| {
-                (profile.endpoints.token.clone(), profile.client_id.clone(), profile.account.clone())
+                (profile.server.name().to_owned(), profile.client_id.clone(), profile.account.clone())
             };
             if session(one) == session(other) && one.keep_refresh_token != other.keep_refresh_token {
                 let what = format!("profiles {} and {} share one session", one.title(), other.title());
@@ -400,6 +371,7 @@ fn refuse_twins(profiles: &[(Profile, Range<usize>)], source: &Source<'_>) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::profile::Server;
 
     fn error(text: &str) -> String {
         match parse(text, "config.toml".as_ref()) {
@@ -445,6 +417,17 @@ mod tests {
                 "[profile.b]\nprovider = \"oauth\"\nclient_id = \"x\"",
                 "config.toml:4: device_authorization_endpoint is missing",
             ),
+            (
+                "[profile.b]\nprovider = \"keycloak\"\nclient_id = \"x\"\nbase_url = \"https://a.dev\"",
+                "config.toml:7: base_url is of no use",
+            ),
+            ("[profile.b]\nprovider = \"oidc\"\nclient_id = \"x\"", "config.toml:4: issuer is missing"),
+            ("[profile.b]\nprovider = \"google\"\nclient_id = \"x\"", "config.toml:4: client_secret_file is missing"),
+            (
+                "[profile.b]\nprovider = \"github\"\nclient_id = \"x\"\nclient_secret_file = \"s\"",
+                "config.toml:7: client_secret_file: \"s\" depends on where",
+            ),
+            ("[profile.b]\nprovider = \"gitea\"\nclient_id = \"x\"", "config.toml:5: no provider is called \"gitea\""),
             ("[stores]", "config.toml:4: unknown field \"stores\""),
             ("hosts = [", "config.toml:4: "),
         ] {
@@ -478,7 +461,7 @@ mod tests {
         );
         let config = parse(&file, "config.toml".as_ref()).unwrap();
         let profile = &config.profiles[0];
-        assert_eq!(profile.endpoints.token, "https://api.workos.com/user_management/authenticate");
+        assert_eq!(profile.server.name(), "https://api.workos.com/user_management/authenticate");
         assert_eq!(profile.hosts[0].1.token, TokenKind::Access);
         assert_eq!(profile.hosts[0].1.slot.key(), "organization=org_1");
         assert_eq!(profile.clusters[0].1.token, TokenKind::Id);
@@ -496,14 +479,15 @@ mod tests {
             "config.toml".as_ref(),
         )
         .unwrap();
-        let [a, b, c] = &config.profiles[..] else { panic!() };
-        assert_eq!(a.endpoints.device_authorization, "https://auth.acme.dev/user_management/authorize/device");
-        assert_eq!(
-            a.endpoints.session_logout.as_deref(),
-            Some("https://auth.acme.dev/user_management/sessions/logout")
-        );
-        assert_eq!(b.endpoints.device_authorization, "https://acme.authkit.app/oauth2/device_authorization");
-        assert_eq!(b.all_scopes(), ["email", "offline_access", "openid", "profile"]);
-        assert_eq!(c.endpoints.revocation.as_deref(), Some("http://127.0.0.1:1/r"));
+        let known = |index: usize| match &config.profiles[index].server {
+            Server::Known(endpoints) => endpoints,
+            Server::Described { .. } => panic!("{index}"),
+        };
+        let (a, b, c) = (known(0), known(1), known(2));
+        assert_eq!(a.device_authorization, "https://auth.acme.dev/user_management/authorize/device");
+        assert_eq!(a.session_logout.as_deref(), Some("https://auth.acme.dev/user_management/sessions/logout"));
+        assert_eq!(b.device_authorization, "https://acme.authkit.app/oauth2/device_authorization");
+        assert_eq!(config.profiles[1].all_scopes(), ["email", "offline_access", "openid", "profile"]);
+        assert_eq!(c.revocation.as_deref(), Some("http://127.0.0.1:1/r"));
     }
 }

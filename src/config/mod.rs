@@ -6,14 +6,16 @@ pub(crate) mod folders;
 pub(crate) mod location;
 pub(crate) mod matching;
 mod profile;
+pub(crate) mod proxy;
 pub(crate) mod registry;
+mod server;
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 pub(crate) use location::Location;
-pub(crate) use profile::{Auth, Destination, Profile, Slot};
+pub(crate) use profile::{Auth, Destination, Endpoints, Profile, Server, Slot, SpeltEndpoints};
 
 pub(crate) use crate::oauth::provider::TokenKind;
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::location::Location;
-use crate::oauth::provider::{Preset, TokenKind};
+use crate::oauth::provider::{Preset, SecretBy, TokenKind};
 
 /// How a destination takes the token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -70,6 +70,37 @@ pub(crate) struct Endpoints {
     pub(crate) revocation: Option<String>,
     /// Where a browserless sign-out goes, for providers that end sessions by id.
     pub(crate) session_logout: Option<String>,
+    /// How a client sends its secret, where it has one.
+    pub(crate) secret_by: SecretBy,
+    /// Whether the server knows S256 code challenges (RFC 7636).
+    pub(crate) code_challenge_s256: bool,
+}
+
+/// The endpoints a profile spells itself, which go before whatever its issuer says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SpeltEndpoints {
+    pub(crate) device_authorization: Option<String>,
+    pub(crate) token: Option<String>,
+    pub(crate) revocation: Option<String>,
+}
+
+/// What a profile tells of its authorization server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Server {
+    /// All there is to know.
+    Known(Endpoints),
+    /// Its name; the rest is in its metadata (RFC 8414), which is read when it is needed first.
+    Described { issuer: String, spelt: SpeltEndpoints },
+}
+
+impl Server {
+    /// What stands for it before its metadata is read: its token endpoint, else its issuer.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Known(endpoints) => &endpoints.token,
+            Self::Described { issuer, spelt } => spelt.token.as_ref().unwrap_or(issuer),
+        }
+    }
 }
 
 /// An entry of `hosts` or `clusters`.
@@ -97,7 +128,9 @@ pub(crate) struct Profile {
     pub(crate) client_id: String,
     /// The issuer, where the provider has one.
     pub(crate) issuer: Option<String>,
-    pub(crate) endpoints: Endpoints,
+    pub(crate) server: Server,
+    /// The file with the client's secret, where it has one; read when it is sent.
+    pub(crate) client_secret_file: Option<PathBuf>,
     /// Who signs in, where one host has several people or roles.
     pub(crate) account: Option<String>,
     /// Chosen when nothing else decides between profiles of one host.

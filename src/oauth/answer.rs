@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::http::Response;
+use super::http::{Response, Unreachable};
 use super::jwt::{self, Claims};
 use crate::clock::Timestamp;
 use crate::human::escape::escape;
@@ -11,8 +11,6 @@ use crate::secret::Secret;
 
 /// A life no honest access token exceeds; anything longer is a mistake of the server's.
 const LONGEST_LIFE: i64 = 10 * 365 * 86_400;
-/// The life assumed of an opaque token whose server tells none.
-const UNTOLD_LIFE: i64 = 300;
 
 /// What fits on a line of git's protocol, in bytes.
 const LONGEST_TOKEN: usize = 65_000;
@@ -82,6 +80,8 @@ impl ServerError {
 pub(crate) enum Answer {
     Granted(Box<TokenAnswer>),
     Error(ServerError),
+    /// No answer at all.
+    Unreachable(Unreachable),
     /// 5xx, 408, 429 or nothing readable: what happened at the server is unknown.
     Transient {
         why: String,
@@ -95,7 +95,7 @@ impl Answer {
     /// The same with every text of the server's put through `change`.
     pub(crate) fn map_words(self, change: impl Fn(&str) -> String) -> Self {
         match self {
-            Self::Granted(tokens) => Self::Granted(tokens),
+            Self::Granted(_) | Self::Unreachable(_) => self,
             Self::Error(error) => Self::Error(error.map_words(change)),
             Self::Transient { why, retry_after } => Self::Transient { why: change(&why), retry_after },
             Self::Unusable(why) => Self::Unusable(change(&why)),
@@ -103,12 +103,13 @@ impl Answer {
     }
 }
 
-/// Reads a token endpoint's answer that was received at `now`.
-pub(crate) fn read(response: &Response, now: Timestamp) -> Answer {
+/// Reads a token endpoint's answer that was received at `now`. `untold_life` is assumed of an opaque token whose server
+/// tells no life, in seconds.
+pub(crate) fn read(response: &Response, now: Timestamp, untold_life: i64) -> Answer {
     let body = fields(&response.body);
     if let Some(body) = &body {
         if let Some(access_token) = text(body, "access_token").filter(|token| !token.is_empty()) {
-            return granted(body, access_token, response, now);
+            return granted(body, access_token, response, now, untold_life);
         }
         if let Some(error) = error(body, response.status) {
             let transient = matches!(error.code.as_str(), "temporarily_unavailable" | "server_error")
@@ -137,7 +138,13 @@ fn is_protocol(code: &str) -> bool {
     matches!(code, "authorization_pending" | "slow_down" | "access_denied" | "expired_token" | "invalid_grant")
 }
 
-fn granted(body: &Map<String, Value>, access_token: &str, response: &Response, now: Timestamp) -> Answer {
+fn granted(
+    body: &Map<String, Value>,
+    access_token: &str,
+    response: &Response,
+    now: Timestamp,
+    untold_life: i64,
+) -> Answer {
     let kind = text(body, "token_type").unwrap_or("bearer");
     if !kind.eq_ignore_ascii_case("bearer") {
         let kind = escape(kind);
@@ -160,7 +167,7 @@ fn granted(body: &Map<String, Value>, access_token: &str, response: &Response, n
     let life = number(body, "expires_in")
         .filter(|life| *life > 0)
         .or_else(|| life_by_claims(claims.as_ref()?, response.date, now))
-        .unwrap_or(UNTOLD_LIFE)
+        .unwrap_or(untold_life)
         .min(LONGEST_LIFE);
     let id_life = id_claims.as_ref().and_then(|claims| life_by_claims(claims, response.date, now)).unwrap_or(life);
     Answer::Granted(Box::new(TokenAnswer {
@@ -271,9 +278,14 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = 1_000_000;
+    const UNTOLD_LIFE: i64 = 300;
 
     fn answer(status: u16, body: &str) -> Answer {
-        read(&Response { status, date: Some(2_000_000), retry_after: Some(7), body: body.as_bytes().to_vec() }, NOW)
+        read(
+            &Response { status, date: Some(2_000_000), retry_after: Some(7), body: body.as_bytes().to_vec() },
+            NOW,
+            UNTOLD_LIFE,
+        )
     }
 
     fn granted(body: &str) -> TokenAnswer {
@@ -305,7 +317,7 @@ mod tests {
         }
         let body = format!(r#"{{"access_token":"{by_date}"}}"#).into_bytes();
         let dateless = Response { status: 200, date: None, retry_after: None, body };
-        assert!(matches!(read(&dateless, NOW), Answer::Granted(tokens) if tokens.life == 1_300));
+        assert!(matches!(read(&dateless, NOW, UNTOLD_LIFE), Answer::Granted(tokens) if tokens.life == 1_300));
     }
 
     #[test]

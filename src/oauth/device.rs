@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::answer::{self, Answer, ServerError, TokenAnswer};
 use super::http::{Form, Response};
+use super::pkce;
 use crate::clock::Timestamp;
 use crate::config::{Location, Profile, Slot};
 use crate::human::escape::escape;
@@ -59,6 +60,14 @@ pub(crate) struct Pending {
     /// The scopes asked for, which is what a refresh without a scope will mean.
     #[serde(default)]
     pub(crate) scopes: Vec<String>,
+    /// RFC 8707 and Auth0: named again at each poll.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) audience: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) resource: Option<String>,
+    /// What proves that the code is ours, where the server wants that (RFC 7636).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) code_verifier: Option<Secret>,
     /// Nobody waits for it (`keyfob login --start`): whoever comes next redeems the approval.
     #[serde(default)]
     pub(crate) in_advance: bool,
@@ -70,20 +79,23 @@ pub(crate) struct Pending {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Step {
     /// Not yet: poll again when the pending login says.
-    Wait(Pending),
+    Wait(Box<Pending>),
     Granted(Box<TokenAnswer>),
-    /// The person said no.
-    Denied,
-    /// The code's time is over.
-    Expired,
+    /// The person said no, or the server for them; what it says of it.
+    Denied(String),
+    /// The code's time is over; what the server says of it.
+    Expired(String),
     /// The code is used up, and whoever got its tokens was interrupted before it could keep them.
     Lost,
-    /// Any other error ends it (RFC 8628 section 3.5); the server's words.
-    Refused(String),
+    /// Any other error ends it (RFC 8628 section 3.5); its code and the server's words.
+    Refused {
+        code: String,
+        words: String,
+    },
 }
 
 /// The form that asks for a code: the scopes of every destination, so that one approval serves them all.
-pub(crate) fn start_form(profile: &Profile, asked: &Slot) -> Form {
+pub(crate) fn start_form(profile: &Profile, asked: &Slot, code_verifier: Option<&Secret>) -> Form {
     let mut form = Form::new(&profile.extra);
     form.push("client_id", &profile.client_id);
     let Slot { organization, audience, resource, scopes } = asked;
@@ -93,6 +105,10 @@ pub(crate) fn start_form(profile: &Profile, asked: &Slot) -> Form {
     }
     form.push_some("audience", audience.as_deref());
     form.push_some("resource", resource.as_deref());
+    if let Some(verifier) = code_verifier {
+        form.push("code_challenge", &pkce::challenge(verifier));
+        form.push("code_challenge_method", "S256");
+    }
     form
 }
 
@@ -139,6 +155,9 @@ pub(crate) fn begin(response: &Response, asked: &Slot, now: Timestamp) -> Result
         in_doubt: false,
         slot: asked.key(),
         scopes: asked.scopes.clone(),
+        audience: asked.audience.clone(),
+        resource: asked.resource.clone(),
+        code_verifier: None,
         in_advance: false,
         unknown: Map::new(),
     })
@@ -195,36 +214,44 @@ impl Pending {
         form.push("grant_type", GRANT_TYPE);
         form.push("device_code", self.device_code.expose());
         form.push("client_id", &profile.client_id);
+        form.push_some("audience", self.audience.as_deref());
+        form.push_some("resource", self.resource.as_deref());
+        form.push_some("code_verifier", self.code_verifier.as_ref().map(Secret::expose));
         form
     }
 
     /// What a poll's answer, received at `now`, makes of this login.
     pub(crate) fn after(mut self, answer: Answer, now: Timestamp) -> Step {
-        let is_answered = !matches!(answer, Answer::Transient { .. });
+        let is_answered = !matches!(answer, Answer::Transient { .. } | Answer::Unreachable(_));
         self.unanswered = self.unanswered && !is_answered;
         match answer {
             Answer::Granted(tokens) => Step::Granted(tokens),
-            Answer::Unusable(why) => Step::Refused(why),
-            Answer::Transient { why: _, retry_after } => {
-                self.misses += 1;
-                let wait = self.pause().max(retry_after.unwrap_or(0).min(LONGEST_INTERVAL));
-                self.next_poll_at = due(now, wait);
-                self.or_expired(now)
-            }
+            Answer::Unusable(words) => Step::Refused { code: String::new(), words },
+            // A certificate that is not trusted today may be tomorrow, and the code lives: poll on.
+            Answer::Unreachable(_) => self.missed(None, now),
+            Answer::Transient { why: _, retry_after } => self.missed(retry_after, now),
             Answer::Error(error) => match error.code.as_str() {
                 "authorization_pending" => self.wait_again(now),
                 "slow_down" => {
                     self.interval = (self.interval + SLOW_DOWN).max(error.interval.unwrap_or(0)).min(LONGEST_INTERVAL);
                     self.wait_again(now)
                 }
-                "access_denied" => Step::Denied,
-                "expired_token" => Step::Expired,
+                "access_denied" => Step::Denied(error.description),
+                "expired_token" => Step::Expired(error.description),
                 // A server that has swept the code away no longer knows that it expired.
-                _ if now >= self.expires_at => Step::Expired,
+                _ if now >= self.expires_at => Step::Expired(String::new()),
                 "invalid_grant" if self.in_doubt => Step::Lost,
-                _ => Step::Refused(error.words()),
+                _ => Step::Refused { words: error.words(), code: error.code },
             },
         }
+    }
+
+    /// A poll without an answer.
+    fn missed(mut self, retry_after: Option<u64>, now: Timestamp) -> Step {
+        self.misses += 1;
+        let wait = self.pause().max(retry_after.unwrap_or(0).min(LONGEST_INTERVAL));
+        self.next_poll_at = due(now, wait);
+        self.or_expired(now)
     }
 
     fn wait_again(mut self, now: Timestamp) -> Step {
@@ -234,7 +261,7 @@ impl Pending {
     }
 
     fn or_expired(self, now: Timestamp) -> Step {
-        if self.is_live(now) { Step::Wait(self) } else { Step::Expired }
+        if self.is_live(now) { Step::Wait(Box::new(self)) } else { Step::Expired(String::new()) }
     }
 }
 
@@ -256,12 +283,12 @@ mod tests {
     }
 
     fn after(pending: Pending, status: u16, body: &str, now: Timestamp) -> Step {
-        pending.after(answer::read(&response(status, body), now), now)
+        pending.after(answer::read(&response(status, body), now, 300), now)
     }
 
     fn waiting(step: Step) -> Pending {
         match step {
-            Step::Wait(pending) => pending,
+            Step::Wait(pending) => *pending,
             other => panic!("{other:?}"),
         }
     }
@@ -349,13 +376,16 @@ mod tests {
     fn how_it_ends() {
         let pending = || start(r#","interval":1,"expires_in":10"#).unwrap();
         assert!(matches!(after(pending(), 200, r#"{"access_token":"at"}"#, NOW), Step::Granted(_)));
-        assert_eq!(after(pending(), 400, r#"{"error":"access_denied"}"#, NOW), Step::Denied);
-        assert_eq!(after(pending(), 400, r#"{"error":"expired_token"}"#, NOW), Step::Expired);
-        assert_eq!(after(pending(), 400, r#"{"error":"authorization_pending"}"#, NOW + 10), Step::Expired);
-        assert_eq!(after(pending(), 400, r#"{"error":"invalid_grant"}"#, NOW + 11), Step::Expired);
+        assert_eq!(after(pending(), 400, r#"{"error":"access_denied"}"#, NOW), Step::Denied(String::new()));
+        assert_eq!(after(pending(), 400, r#"{"error":"expired_token"}"#, NOW), Step::Expired(String::new()));
+        assert_eq!(
+            after(pending(), 400, r#"{"error":"authorization_pending"}"#, NOW + 10),
+            Step::Expired(String::new())
+        );
+        assert_eq!(after(pending(), 400, r#"{"error":"invalid_grant"}"#, NOW + 11), Step::Expired(String::new()));
         assert_eq!(
             after(pending(), 400, r#"{"code":"mfa_enrollment","message":"Enroll"}"#, NOW),
-            Step::Refused("mfa_enrollment: Enroll".to_owned())
+            Step::Refused { code: "mfa_enrollment".to_owned(), words: "mfa_enrollment: Enroll".to_owned() }
         );
     }
 
@@ -366,7 +396,7 @@ mod tests {
         let next = killed.clone().polled(NOW + 6);
         assert_eq!(after(next, 400, r#"{"error":"invalid_grant"}"#, NOW), Step::Lost);
         let answered = waiting(after(killed, 400, r#"{"error":"authorization_pending"}"#, NOW)).polled(NOW);
-        assert!(matches!(after(answered, 400, r#"{"error":"invalid_grant"}"#, NOW), Step::Refused(_)));
+        assert!(matches!(after(answered, 400, r#"{"error":"invalid_grant"}"#, NOW), Step::Refused { .. }));
     }
 
     #[test]

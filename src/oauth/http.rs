@@ -9,10 +9,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
+use zeroize::Zeroize;
 
+use super::provider::SecretBy;
 use crate::clock::{self, Timestamp};
 use crate::config::Location;
+use crate::config::proxy::{BadProxy, Proxies, Proxy};
+use crate::human::escape::escape;
 use crate::secret::Secret;
 
 /// How long one request may take, from the name look-up to the last byte.
@@ -27,11 +33,17 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 const BODY_LIMIT: u64 = 1 << 20;
 
 /// The parameters whose values are nobody else's business.
-const SECRET_PARAMETERS: &[&str] = &["refresh_token", "device_code", "token", "client_secret"];
+const SECRET_PARAMETERS: &[&str] = &["refresh_token", "device_code", "token", "client_secret", "code_verifier"];
 
-/// Form parameters. A value may be a secret, so the type has no `Debug`.
+/// Form parameters, and how the client proves itself. A value may be a secret, so the type has no `Debug`.
 #[derive(Default)]
-pub(crate) struct Form(Vec<(String, Secret)>);
+pub(crate) struct Form {
+    fields: Vec<(String, Secret)>,
+    /// The whole `Authorization` header.
+    authorization: Option<Secret>,
+    /// What a server may not be quoted with, beyond the fields.
+    hidden: Vec<Secret>,
+}
 
 impl Form {
     /// A form with the profile's extra parameters, which ours override.
@@ -45,8 +57,8 @@ impl Form {
 
     /// Sets a parameter; each stands once (RFC 6749 section 3.2).
     pub(crate) fn push(&mut self, name: &str, value: &str) {
-        self.0.retain(|(known, _)| known != name);
-        self.0.push((name.to_owned(), Secret::new(value)));
+        self.fields.retain(|(known, _)| known != name);
+        self.fields.push((name.to_owned(), Secret::new(value)));
     }
 
     /// Sets a parameter that has a value; an empty one counts as left out (RFC 6749 section 3.2).
@@ -56,10 +68,25 @@ impl Form {
         }
     }
 
+    /// Proves who the client is (RFC 6749 section 2.3.1): HTTP Basic with both parts form-urlencoded first, or in the
+    /// body. `client_id` stays a parameter either way; it proves nothing.
+    pub(crate) fn authenticate(&mut self, client_id: &str, secret: &Secret, by: SecretBy) {
+        match by {
+            SecretBy::Post => self.push("client_secret", secret.expose()),
+            SecretBy::Basic => {
+                let mut pair = format!("{}:{}", form_encode(client_id), form_encode(secret.expose()));
+                self.authorization = Some(Secret::new(format!("Basic {}", STANDARD.encode(&pair))));
+                pair.zeroize();
+            }
+        }
+        self.hidden.push(secret.clone());
+    }
+
     /// Takes out of a server's words what it may have quoted of our secrets.
     pub(crate) fn redact(&self, words: &str) -> String {
-        let secrets = self.0.iter().filter(|(name, _)| SECRET_PARAMETERS.contains(&name.as_str()));
-        secrets.fold(words.to_owned(), |words, (_, secret)| match secret.expose() {
+        let fields = self.fields.iter().filter(|(name, _)| SECRET_PARAMETERS.contains(&name.as_str()));
+        let secrets = fields.map(|(_, secret)| secret).chain(&self.hidden);
+        secrets.fold(words.to_owned(), |words, secret| match secret.expose() {
             "" => words,
             secret => without_its_beginning(words.replace(secret, "(redacted)"), secret),
         })
@@ -67,8 +94,25 @@ impl Form {
 
     #[cfg(test)]
     pub(crate) fn shown(&self) -> Vec<(&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.expose())).collect()
+        self.fields.iter().map(|(name, value)| (name.as_str(), value.expose())).collect()
     }
+}
+
+/// application/x-www-form-urlencoded, one name or value.
+fn form_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => encoded.push(char::from(byte)),
+            b' ' => encoded.push('+'),
+            byte => encoded.extend(['%', hex_digit(byte >> 4), hex_digit(byte & 15)]),
+        }
+    }
+    encoded
+}
+
+fn hex_digit(nibble: u8) -> char {
+    char::from_digit(u32::from(nibble), 16).unwrap_or_default().to_ascii_uppercase()
 }
 
 /// Takes the beginning of a secret off words that were cut in the middle of it.
@@ -95,19 +139,12 @@ pub(crate) struct Response {
 /// Why there is no answer. What the server did is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unreachable {
+    /// One line for a person.
     pub(crate) why: String,
-    /// The server's certificate is not trusted, or `ca_file` is unusable: trying again changes nothing.
-    pub(crate) is_distrusted: bool,
-}
-
-impl Unreachable {
-    fn passing(why: String) -> Self {
-        Self { why, is_distrusted: false }
-    }
-
-    fn distrusted(why: String) -> Self {
-        Self { why, is_distrusted: true }
-    }
+    /// What mends it.
+    pub(crate) mend: String,
+    /// Trying again changes nothing: a certificate that is not trusted, a proxy that is none.
+    pub(crate) is_lasting: bool,
 }
 
 /// The wall to the network: tests put their own here.
@@ -121,19 +158,38 @@ pub(crate) trait Http {
 /// The real one. Nothing is set up before the first request, so that a hit pays nothing.
 pub(crate) struct Web {
     ca_file: Option<PathBuf>,
+    proxies: fn() -> Proxies,
+}
+
+/// A request's agent, and the proxy it goes through.
+struct Agent {
+    ureq: ureq::Agent,
+    proxy: Option<Proxy>,
 }
 
 impl Web {
-    /// `ca_file`: certificates (PEM) to trust beside the system's.
-    pub(crate) fn new(ca_file: Option<PathBuf>) -> Self {
-        Self { ca_file }
+    /// `ca_file`: certificates (PEM) to trust beside the system's. `proxies`: looks up what the environment says of them.
+    pub(crate) fn new(ca_file: Option<PathBuf>, proxies: fn() -> Proxies) -> Self {
+        Self { ca_file, proxies }
     }
 
-    fn agent(&self, url: &str, patience: Duration) -> Result<ureq::Agent, Unreachable> {
-        // Profiles were checked when they were read: plain http is on this machine, and needs no proxy.
+    fn agent(&self, url: &str, patience: Duration) -> Result<Agent, Unreachable> {
+        // Profiles and metadata were checked when they were read: plain http is on this machine.
         let plain = url.starts_with("http://");
-        let tls = TlsConfig::builder()
-            .root_certs(self.roots().map_err(|error| Unreachable::distrusted(format!("{error:#}")))?);
+        let lasting = |why: String, mend: &str| Unreachable { why, mend: mend.to_owned(), is_lasting: true };
+        let roots = self.roots().map_err(|error| lasting(format!("{error:#}"), "correct ca_file in the profile"))?;
+        let proxy = match Location::parse(url) {
+            Ok(location) => (self.proxies)().choose(&location).map_err(|BadProxy { variable, why }| {
+                lasting(format!("{variable} names no proxy: {why}"), &format!("correct {variable}, or unset it"))
+            })?,
+            Err(_) => None,
+        };
+        let ureq_proxy = proxy.as_ref().map(|proxy| ureq::Proxy::new(proxy.url.expose())).transpose();
+        let ureq_proxy = ureq_proxy.map_err(|_| {
+            let variable = proxy.as_ref().map_or("HTTPS_PROXY", |proxy| proxy.variable);
+            lasting(format!("{variable} names no proxy"), &format!("correct {variable}, or unset it"))
+        })?;
+        let tls = TlsConfig::builder().root_certs(roots);
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .https_only(!plain)
@@ -143,9 +199,10 @@ impl Web {
             .timeout_connect(Some(CONNECT_PATIENCE))
             .accept("application/json")
             .user_agent(concat!("keyfob/", env!("CARGO_PKG_VERSION")))
-            .tls_config(tls.build());
-        let local = Location::parse(url).is_ok_and(|location| location.is_loopback());
-        Ok(if local { config.proxy(None) } else { config }.build().new_agent())
+            .tls_config(tls.build())
+            // Always said: ureq would read the environment by rules of its own.
+            .proxy(ureq_proxy);
+        Ok(Agent { ureq: config.build().new_agent(), proxy })
     }
 
     fn roots(&self) -> anyhow::Result<RootCerts> {
@@ -165,18 +222,24 @@ impl Web {
 
 impl Http for Web {
     fn post(&self, url: &str, form: &Form, patience: Duration) -> Result<Response, Unreachable> {
-        let pairs = form.0.iter().map(|(name, value)| (name.as_str(), value.expose()));
-        read(url, self.agent(url, patience)?.post(url).send_form(pairs))
+        let pairs = form.fields.iter().map(|(name, value)| (name.as_str(), value.expose()));
+        let agent = self.agent(url, patience)?;
+        let mut request = agent.ureq.post(url);
+        if let Some(authorization) = &form.authorization {
+            request = request.header("Authorization", authorization.expose());
+        }
+        read(request.send_form(pairs)).map_err(|error| why(url, agent.proxy.as_ref(), &error))
     }
 
     fn get(&self, url: &str, query: &Form) -> Result<Response, Unreachable> {
-        let pairs = query.0.iter().map(|(name, value)| (name.as_str(), value.expose()));
-        read(url, self.agent(url, PATIENCE)?.get(url).query_pairs(pairs).call())
+        let pairs = query.fields.iter().map(|(name, value)| (name.as_str(), value.expose()));
+        let agent = self.agent(url, PATIENCE)?;
+        read(agent.ureq.get(url).query_pairs(pairs).call()).map_err(|error| why(url, agent.proxy.as_ref(), &error))
     }
 }
 
-fn read(url: &str, answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Response, Unreachable> {
-    let answer = answer.map_err(|error| why(url, &error))?;
+fn read(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Response, ureq::Error> {
+    let answer = answer?;
     let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
     let (status, date) = (answer.status().as_u16(), header("date").and_then(clock::http_date));
     // Seconds, or a date by the server's own clock (RFC 9110 section 10.2.3).
@@ -185,10 +248,9 @@ fn read(url: &str, answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>
         when.trim().parse().ok().or_else(until)
     });
     let mut body = Vec::new();
-    let mut reader = answer.into_body().into_reader().take(BODY_LIMIT + 1);
-    reader.read_to_end(&mut body).map_err(|error| why(url, &ureq::Error::from(error)))?;
+    answer.into_body().into_reader().take(BODY_LIMIT + 1).read_to_end(&mut body).map_err(ureq::Error::from)?;
     if body.len() as u64 > BODY_LIMIT {
-        return Err(Unreachable::passing(format!("{} sent more than a megabyte", host(url))));
+        return Err(ureq::Error::BodyExceedsLimit(BODY_LIMIT));
     }
     Ok(Response { status, date, retry_after, body })
 }
@@ -198,25 +260,76 @@ pub(crate) fn host(url: &str) -> String {
     Location::parse(url).map_or_else(|_| url.to_owned(), |location| location.authority())
 }
 
-fn why(url: &str, error: &ureq::Error) -> Unreachable {
+/// What went wrong on the way, each kind in its own sentence with what mends it. Of the library's errors only those texts
+/// are quoted that hold no part of a request.
+fn why(url: &str, proxy: Option<&Proxy>, error: &ureq::Error) -> Unreachable {
     let host = host(url);
-    Unreachable::passing(match error {
-        ureq::Error::HostNotFound => format!("{host} has no address: is the name right, is the network up?"),
-        ureq::Error::Timeout(_) => format!("{host} did not answer in time"),
-        ureq::Error::Rustls(error) => {
-            return Unreachable::distrusted(format!("no secure connection to {host}: {error}"));
+    let passing = |why: String, mend: String| Unreachable { why, mend, is_lasting: false };
+    let lasting = |why: String, mend: String| Unreachable { why, mend, is_lasting: true };
+    let again = || "try again".to_owned();
+    // Whom the connection was meant for, and what sent us there.
+    let (peer, its_mend) = match proxy {
+        Some(Proxy { variable, authority, url: _ }) => {
+            let mend = format!("correct {variable}, or add {host} to NO_PROXY");
+            (format!("the proxy {authority} ({variable})"), Some(mend))
         }
+        None => (host.clone(), None),
+    };
+    if let Some(words) = tls_words(error) {
+        return match words.as_str() {
+            words if words.contains("certificate expired") => lasting(
+                format!("the certificate of {host} has expired, or this machine's clock is ahead"),
+                "check the clock (date -u); if it is right, the server needs a new certificate".to_owned(),
+            ),
+            words if words.contains("not valid yet") => lasting(
+                format!("the certificate of {host} is not valid yet, or this machine's clock is behind"),
+                "check the clock (date -u)".to_owned(),
+            ),
+            words => lasting(
+                format!("no secure connection to {host}: {words}"),
+                "name its issuer's certificate as ca_file in the profile".to_owned(),
+            ),
+        };
+    }
+    let no_address = |its_mend: Option<String>| {
+        let mend = "check the name, and whether the network is up".to_owned();
+        passing(format!("{peer} has no address"), its_mend.unwrap_or(mend))
+    };
+    match error {
+        ureq::Error::HostNotFound => no_address(its_mend),
+        ureq::Error::Timeout(_) => {
+            let mend = "try again; where the network wants a proxy, set HTTPS_PROXY".to_owned();
+            passing(format!("{peer} did not answer in time"), its_mend.unwrap_or(mend))
+        }
+        ureq::Error::ConnectProxyFailed(words) => {
+            let words = escape(words);
+            let mend = "does the proxy want a user name and password?";
+            let mend = its_mend.map(|its| format!("{its}; {mend}"));
+            lasting(format!("{peer} does not let us through to {host}: {words}"), mend.unwrap_or_else(again))
+        }
+        ureq::Error::BodyExceedsLimit(_) => passing(format!("{host} sent more than a megabyte"), again()),
+        // std has no kind of its own for a name that is not found; this is its text for all that getaddrinfo says.
+        ureq::Error::Io(error) if error.to_string().starts_with("failed to lookup address") => no_address(its_mend),
         ureq::Error::Io(error) => match error.kind() {
-            ErrorKind::ConnectionRefused => format!("{host} refuses connections"),
-            ErrorKind::UnexpectedEof => format!("{host} closed the connection"),
-            // rustls reports through I/O what it finds wrong with a certificate.
-            ErrorKind::InvalidData if error.to_string().contains("certificate") => {
-                return Unreachable::distrusted(format!("no secure connection to {host}: {error}"));
+            ErrorKind::ConnectionRefused => {
+                passing(format!("{peer} refuses connections"), its_mend.unwrap_or_else(again))
             }
-            _ => format!("cannot talk to {host}: {error}"),
+            ErrorKind::UnexpectedEof => passing(format!("{peer} closed the connection"), again()),
+            _ => passing(format!("cannot talk to {peer}: {error}"), its_mend.unwrap_or_else(again)),
         },
-        error => format!("cannot talk to {host}: {error}"),
-    })
+        error => passing(format!("cannot talk to {peer}: {error}"), its_mend.unwrap_or_else(again)),
+    }
+}
+
+/// What rustls finds wrong with a connection, which also comes wrapped in I/O.
+fn tls_words(error: &ureq::Error) -> Option<String> {
+    match error {
+        ureq::Error::Rustls(error) => Some(error.to_string()),
+        ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
+            Some(error.to_string()).filter(|words| words.contains("certificate"))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -229,6 +342,73 @@ mod tests {
         form.push("client_id", "client_1");
         form.push("refresh_token", "rt_secret");
         assert_eq!(form.redact("client_1 cannot use rt_secret."), "client_1 cannot use (redacted).");
+    }
+
+    #[test]
+    fn a_client_proves_itself_in_the_way_it_is_asked_to() {
+        let mut form = Form::default();
+        form.authenticate("client 1", &Secret::new("s3:c/ret+"), SecretBy::Basic);
+        let header = form.authorization.as_ref().map(|header| STANDARD.decode(&header.expose()[6..]).unwrap());
+        assert_eq!(header.as_deref(), Some(b"client+1:s3%3Ac%2Fret%2B".as_slice()));
+        assert!(form.shown().is_empty());
+        assert_eq!(form.redact("not s3:c/ret+"), "not (redacted)");
+        let mut form = Form::default();
+        form.authenticate("client 1", &Secret::new("s3"), SecretBy::Post);
+        assert_eq!(form.shown(), [("client_secret", "s3")]);
+        assert!(form.authorization.is_none());
+    }
+
+    #[test]
+    fn each_failure_has_its_own_sentence() {
+        let io = |kind, text: &str| ureq::Error::Io(std::io::Error::new(kind, text.to_owned()));
+        let proxy = || Proxy {
+            variable: "HTTPS_PROXY",
+            authority: "proxy.dev:3128".to_owned(),
+            url: Secret::new("http://ann:s3cret@proxy.dev:3128"),
+        };
+        for (error, is_proxied, said, mend) in [
+            (ureq::Error::Timeout(ureq::Timeout::Global), false, "a.dev did not answer in time", "set HTTPS_PROXY"),
+            (
+                ureq::Error::Timeout(ureq::Timeout::Connect),
+                true,
+                "the proxy proxy.dev:3128 (HTTPS_PROXY) did not",
+                "NO_PROXY",
+            ),
+            (ureq::Error::HostNotFound, false, "a.dev has no address", "check the name"),
+            (io(ErrorKind::Other, "failed to lookup address information: x"), false, "a.dev has no", "check the name"),
+            (io(ErrorKind::ConnectionRefused, ""), false, "a.dev refuses connections", "try again"),
+            (io(ErrorKind::UnexpectedEof, ""), false, "a.dev closed the connection", "try again"),
+            (
+                io(ErrorKind::InvalidData, "invalid peer certificate: certificate expired: x"),
+                false,
+                "the certificate of a.dev has expired",
+                "check the clock",
+            ),
+            (
+                io(ErrorKind::InvalidData, "invalid peer certificate: certificate not valid yet: x"),
+                true,
+                "the certificate of a.dev is not valid yet",
+                "check the clock",
+            ),
+            (
+                io(ErrorKind::InvalidData, "invalid peer certificate: UnknownIssuer"),
+                false,
+                "no secure connection to a.dev",
+                "ca_file",
+            ),
+            (
+                ureq::Error::ConnectProxyFailed("407 \u{1b}".to_owned()),
+                true,
+                "the proxy proxy.dev:3128 (HTTPS_PROXY) does not let us through to a.dev: 407",
+                "password?",
+            ),
+            (ureq::Error::BodyExceedsLimit(1), false, "a.dev sent more than a megabyte", "try again"),
+        ] {
+            let proxy = is_proxied.then(proxy);
+            let told = why("https://a.dev/token", proxy.as_ref(), &error);
+            assert!(told.why.starts_with(said) && told.mend.contains(mend), "{told:?}");
+            assert!(!told.why.contains("s3cret") && !told.why.contains('\u{1b}'), "{told:?}");
+        }
     }
 
     #[test]

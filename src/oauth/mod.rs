@@ -3,8 +3,10 @@
 
 pub(crate) mod answer;
 pub(crate) mod device;
+pub(crate) mod discovery;
 pub(crate) mod http;
 mod jwt;
+pub(crate) mod pkce;
 pub(crate) mod provider;
 pub(crate) mod refresh;
 pub(crate) mod revoke;

@@ -1,7 +1,7 @@
 //! The refresh grant (RFC 6749 section 6): what is sent, and what an answer means for the token that was sent.
 
 use super::answer::{Answer, TokenAnswer};
-use super::http::Form;
+use super::http::{Form, Unreachable};
 use crate::config::{Profile, Slot};
 use crate::secret::Secret;
 
@@ -14,6 +14,8 @@ pub(crate) enum Outcome {
     Refused(String),
     /// The provider will not do this whatever the token: the configuration or the registration is wrong. The token stays.
     Misconfigured(String),
+    /// No answer: the same, with what stands in the way.
+    Unreachable(Unreachable),
     /// Nobody knows what happened at the server: keep everything and send the same token again, later.
     Transient { why: String, retry_after: Option<u64> },
 }
@@ -51,6 +53,7 @@ pub(crate) fn outcome(answer: Answer) -> Outcome {
     match answer {
         Answer::Granted(tokens) => Outcome::Granted(tokens),
         Answer::Transient { why, retry_after } => Outcome::Transient { why, retry_after },
+        Answer::Unreachable(unreachable) => Outcome::Unreachable(unreachable),
         Answer::Unusable(why) => Outcome::Misconfigured(why),
         Answer::Error(error) => match (error.code.as_str(), error.status) {
             // glewlwyd refuses with an empty 400; nothing but the token can be meant.
@@ -115,7 +118,7 @@ mod tests {
     fn what_an_answer_means_for_the_token() {
         let of = |status, body: &str| {
             let response = Response { status, date: None, retry_after: None, body: body.as_bytes().to_vec() };
-            outcome(answer::read(&response, 0))
+            outcome(answer::read(&response, 0, 300))
         };
         for (status, body) in [(400, r#"{"error":"invalid_grant"}"#), (400, ""), (401, "")] {
             assert!(matches!(of(status, body), Outcome::Refused(_)), "{status} {body}");

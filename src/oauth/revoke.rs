@@ -1,7 +1,7 @@
 //! Ending a session at its provider: RFC 7009 where there is an endpoint, WorkOS' own sign-out by session id.
 
 use super::http::{self, Form, Http};
-use crate::config::Profile;
+use crate::config::{Endpoints, Profile};
 use crate::secret::Secret;
 
 /// What a sign-out at the provider came to.
@@ -19,10 +19,11 @@ pub(crate) enum SignedOut {
 pub(crate) fn sign_out(
     http: &dyn Http,
     profile: &Profile,
+    endpoints: &Endpoints,
+    client_secret: Option<&Secret>,
     refresh_token: Option<&Secret>,
     session_id: Option<&str>,
 ) -> SignedOut {
-    let endpoints = &profile.endpoints;
     if let Some(url) = &endpoints.revocation {
         let Some(token) = refresh_token else {
             return SignedOut::NoWay("no refresh token was left to revoke".to_owned());
@@ -31,6 +32,9 @@ pub(crate) fn sign_out(
         form.push("token", token.expose());
         form.push("token_type_hint", "refresh_token");
         form.push("client_id", &profile.client_id);
+        if let Some(secret) = client_secret {
+            form.authenticate(&profile.client_id, secret, endpoints.secret_by);
+        }
         // RFC 7009 section 2.2: 200, also for a token the server does not know.
         return ended(url, http.post(url, &form, http::PATIENCE), |status| status == 200);
     }

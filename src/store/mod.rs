@@ -1,8 +1,10 @@
 //! What is kept between commands: one file a session, read without a lock, written only under one.
 
+pub(crate) mod client_secret;
 mod file;
 mod lock;
 pub(crate) mod markers;
+pub(crate) mod metadata;
 pub(crate) mod passwords;
 mod private;
 pub(crate) mod record;

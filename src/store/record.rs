@@ -145,8 +145,8 @@ impl Failure {
 
 /// The name of a profile's record: 128 bits of SHA-256 over what makes a session one, so that a profile pointed at
 /// another server, client or person never finds the tokens of this one.
-pub(crate) fn id(profile: &Profile) -> String {
-    id_of(&profile.endpoints.token, &profile.client_id, profile.account.as_deref())
+pub(crate) fn id(profile: &Profile, token_endpoint: &str) -> String {
+    id_of(token_endpoint, &profile.client_id, profile.account.as_deref())
 }
 
 fn id_of(token_endpoint: &str, client_id: &str, account: Option<&str>) -> String {
@@ -218,11 +218,11 @@ impl Record {
     }
 
     /// Writes down whose session an empty record is.
-    pub(crate) fn belongs_to(&mut self, profile: &Profile) {
+    pub(crate) fn belongs_to(&mut self, profile: &Profile, token_endpoint: &str) {
         if self.token_endpoint.is_empty() {
             self.profile.clone_from(&profile.name);
             profile.preset.name.clone_into(&mut self.provider);
-            self.token_endpoint.clone_from(&profile.endpoints.token);
+            token_endpoint.clone_into(&mut self.token_endpoint);
             self.client_id.clone_from(&profile.client_id);
             self.account.clone_from(&profile.account);
         }

@@ -115,7 +115,7 @@ fn a_denial_ends_it_with_a_sentence() {
     assert_eq!(done.code, Some(0));
     assert!(
         done.stderr
-            .ends_with("keyfob: the sign-in to acme was denied\nkeyfob: hint: to try again, run: keyfob login acme\n"),
+            .ends_with("keyfob: the sign-in to acme was denied: The person said no\nkeyfob: hint: to try again, run: keyfob login acme\n"),
         "{}",
         done.stderr
     );

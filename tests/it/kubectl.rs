@@ -230,7 +230,11 @@ fn a_denial_is_told_to_the_same_parent_without_another_code() {
     let child = begin(command, "");
     provider.decide(&open_code(&provider), false);
     let done = finish(child);
-    assert_eq!(done.stderr.matches("keyfob: the sign-in to acme was denied\n").count(), 5, "the same words at once");
+    assert_eq!(
+        done.stderr.matches("keyfob: the sign-in to acme was denied: The person said no\n").count(),
+        5,
+        "the same words at once"
+    );
     assert_eq!(provider.count(Endpoint::Start), 1);
 }
 

@@ -21,6 +21,19 @@ mod kubectl;
 mod docker;
 // login, logout, status, token.
 mod commands;
+// What each provider documents, and how it deviates.
+#[cfg(unix)]
+mod providers;
+// Metadata: where it is looked for, how long it is believed, what it cannot do.
+#[cfg(unix)]
+mod discovery;
+// A client's secret: where it comes from and where it goes.
+#[cfg(unix)]
+mod client_secrets;
+// Proxies, certificates, clocks.
+mod transport;
+// `keyfob providers`.
+mod providers_command;
 // What a server, a client, a file or a variable might try.
 #[cfg(unix)]
 mod attacks;

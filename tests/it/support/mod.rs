@@ -7,4 +7,5 @@ pub mod http;
 pub mod provider;
 pub mod registry;
 pub mod sandbox;
+pub mod scripted;
 pub mod tls_server;

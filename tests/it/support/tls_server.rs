@@ -21,6 +21,23 @@ impl Identity {
         Self { certified: rcgen::generate_simple_self_signed(names).expect("names that fit a certificate") }
     }
 
+    /// One for these names.
+    pub fn named(names: &[&str]) -> Self {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        Self { certified: rcgen::generate_simple_self_signed(names).expect("names that fit a certificate") }
+    }
+
+    /// One for this machine that is valid from the beginning of a year to that of another.
+    pub fn valid(from: i32, to: i32) -> Self {
+        let mut params =
+            rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("names that fit a certificate");
+        params.not_before = rcgen::date_time_ymd(from, 1, 1);
+        params.not_after = rcgen::date_time_ymd(to, 1, 1);
+        let signing_key = KeyPair::generate().expect("a key");
+        let cert = params.self_signed(&signing_key).expect("a certificate");
+        Self { certified: CertifiedKey { cert, signing_key } }
+    }
+
     /// The certificate as a file.
     pub fn pem(&self) -> String {
         self.certified.cert.pem()
