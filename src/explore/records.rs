@@ -239,11 +239,11 @@ impl Records {
         let pending = self.record(id).pending.clone().expect("what is polled for");
         let after = match pending.after(answer(reply), NOW) {
             Step::Wait(pending) => {
-                let mut record = Record { pending: Some(pending), ..Record::default() };
+                let mut record = Record { pending: Some(*pending), ..Record::default() };
                 settle(&mut record);
                 AfterPoll::Wait(self.id(record))
             }
-            Step::Denied | Step::Expired | Step::Refused(_) => AfterPoll::Over,
+            Step::Denied(_) | Step::Expired(_) | Step::Refused { .. } => AfterPoll::Over,
             Step::Lost => AfterPoll::Lost,
             Step::Granted(_) => unreachable!("taken care of before"),
         };
@@ -258,6 +258,7 @@ impl Records {
             Outcome::Refused(_) => Renewal::Refused,
             Outcome::Transient { retry_after, .. } => Renewal::Transient { patience: retry_after.is_some() },
             Outcome::Misconfigured(words) => unreachable!("the provider never says so: {words}"),
+            Outcome::Unreachable(_) => unreachable!("no answer is no reply"),
         })
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn answer(reply: Reply) -> Answer {
         Reply::Expired => error("expired_token"),
         Reply::Started(_) => unreachable!("another endpoint's"),
     };
-    answer::read(&response, NOW)
+    answer::read(&response, NOW, 300)
 }
 
 pub(super) fn tokens(name: Name) -> TokenAnswer {
