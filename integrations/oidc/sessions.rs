@@ -50,7 +50,7 @@ fn a_denial_is_told_as_one() {
     let done = world.sandbox.run(&["git", "get"], &ask("git.acme.dev"));
     assert_eq!(
         (done.stdout.as_str(), done.stderr.as_str()),
-        ("quit=1\n", "keyfob: the sign-in to acme was denied\nkeyfob: hint: to try again, run: keyfob login acme\n")
+        ("quit=1\n", "keyfob: the sign-in to acme was denied: End-User aborted interaction\nkeyfob: hint: to try again, run: keyfob login acme\n")
     );
 }
 
@@ -71,7 +71,7 @@ fn a_code_that_expires_there_is_told_as_expired() {
         (done.stdout.as_str(), done.stderr.as_str()),
         (
             "quit=1\n",
-            "keyfob: the code expired before it was approved\nkeyfob: hint: for a new one, run: keyfob login acme\n"
+            "keyfob: the code expired before it was approved: device code is expired\nkeyfob: hint: for a new one, run: keyfob login acme\n"
         )
     );
 }
