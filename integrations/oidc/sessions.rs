@@ -50,7 +50,10 @@ fn a_denial_is_told_as_one() {
     let done = world.sandbox.run(&["git", "get"], &ask("git.acme.dev"));
     assert_eq!(
         (done.stdout.as_str(), done.stderr.as_str()),
-        ("quit=1\n", "keyfob: the sign-in to acme was denied: End-User aborted interaction\nkeyfob: hint: to try again, run: keyfob login acme\n")
+        (
+            "quit=1\n",
+            "keyfob: the sign-in to acme was denied: End-User aborted interaction\nkeyfob: hint: to try again, run: keyfob login acme\n"
+        )
     );
 }
 

@@ -299,6 +299,7 @@ impl Broker<'_> {
         guard.record.profile.clone_from(&self.profile.name);
         guard.record.sign_in(slot, tokens, self.profile.keep_refresh_token, now);
         guard.record.scopes = Some(pending.scopes.clone());
+        guard.record.revocation_endpoint.clone_from(&self.endpoints.revocation);
         self.save_or_say(&mut guard);
         if let Ok(markers) = Markers::open() {
             markers.sweep(now);

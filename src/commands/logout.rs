@@ -49,15 +49,16 @@ fn sign_out(store: &Store, profile: &Profile) -> Result<bool> {
     let title = profile.title();
     let endpoints = discover::kept(profile)?;
     let kept = forget(store, &discover::session(profile)?)?.filter(|record| record.signed_in_at.is_some());
-    let (Some(endpoints), Some(Record { refresh_token, session_id, .. })) = (endpoints, kept) else {
+    let (Some(endpoints), Some(Record { refresh_token, session_id, revocation_endpoint, .. })) = (endpoints, kept)
+    else {
         say(&format!("{title}: not signed in"))?;
         return Ok(true);
     };
     let http = Web::new(profile.ca_file.clone(), environment::proxies);
     // A secret that cannot be read is the provider's to miss: what is here is gone already.
     let secret = profile.client_secret_file.as_ref().and_then(|path| client_secret::read(path).ok());
-    let (token, session_id) = (refresh_token.as_ref(), session_id.as_deref());
-    let (said, well) = match revoke::sign_out(&http, profile, &endpoints, secret.as_ref(), token, session_id) {
+    let (token, session_id, known) = (refresh_token.as_ref(), session_id.as_deref(), revocation_endpoint.as_deref());
+    let (said, well) = match revoke::sign_out(&http, profile, &endpoints, secret.as_ref(), token, session_id, known) {
         SignedOut::Ended(host) => (format!("forgotten here, ended at {host}"), true),
         SignedOut::NoWay(why) => (format!("forgotten here; {why}"), true),
         SignedOut::Failed(why) => (format!("forgotten here, but it may live on at the provider: {why}"), false),

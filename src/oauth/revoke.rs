@@ -15,7 +15,7 @@ pub(crate) enum SignedOut {
     Failed(String),
 }
 
-/// Ends the session that `refresh_token` and `session_id` belong to.
+/// Ends the session that `refresh_token` and `session_id` belong to. `known` is the revocation endpoint of its sign-in.
 pub(crate) fn sign_out(
     http: &dyn Http,
     profile: &Profile,
@@ -23,11 +23,17 @@ pub(crate) fn sign_out(
     client_secret: Option<&Secret>,
     refresh_token: Option<&Secret>,
     session_id: Option<&str>,
+    known: Option<&str>,
 ) -> SignedOut {
     if let Some(url) = &endpoints.revocation {
         let Some(token) = refresh_token else {
             return SignedOut::NoWay("no refresh token was left to revoke".to_owned());
         };
+        // A line added to the configuration later does not send an older session's token to another host.
+        if known != Some(url) && http::host(url) != http::host(&endpoints.token) {
+            let where_to = http::host(url);
+            return SignedOut::Failed(format!("{where_to} was not known at the sign-in, and is told nothing"));
+        }
         let mut form = Form::new(&profile.extra);
         form.push("token", token.expose());
         form.push("token_type_hint", "refresh_token");

@@ -64,6 +64,9 @@ pub(crate) struct Record {
     /// The scopes the sign-in asked for, which is what a refresh without a scope means.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) scopes: Option<Vec<String>>,
+    /// Where the refresh token may be sent to be revoked, as it was known when a person approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) revocation_endpoint: Option<String>,
     /// The organization the sign-in was for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) signed_in_organization: Option<String>,
@@ -177,6 +180,7 @@ impl Default for Record {
             outcomes: 0,
             signed_in_outcome: 0,
             scopes: None,
+            revocation_endpoint: None,
             signed_in_organization: None,
             subject: None,
             email: None,

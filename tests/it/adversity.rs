@@ -147,7 +147,8 @@ fn powerless(sandbox: &Sandbox, args: &[&str]) -> (Transcript, tempfile::TempDir
     let public = tempfile::tempdir().unwrap();
     mode(public.path(), 0o755);
     let binary = public.path().join("keyfob");
-    fs::copy(keyfob(), &binary).unwrap();
+    // By another process: a binary that this one has open for writing, if only in a child of another test, is busy.
+    assert!(std::process::Command::new("cp").arg(keyfob()).arg(&binary).status().unwrap().success());
     let config = public.path().join("config.toml");
     fs::copy(sandbox.config(), &config).unwrap();
     mode(&config, 0o644);

@@ -741,3 +741,23 @@ fn input_without_end_is_not_read_to_its_end() {
     assert_stopped(&run(frugally(&sandbox, &["git", "get"]), &ask("git.acme.dev")), "hint: ");
     assert!(provider.count(Endpoint::Start) == 1);
 }
+
+#[test]
+fn a_revocation_endpoint_added_later_is_not_sent_an_older_sessions_token() {
+    let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });
+    let thief = Provider::start();
+    let sandbox = Sandbox::new();
+    let url = provider.url();
+    let profile = format!(
+        "[profile.acme]\nprovider = \"oauth\"\nclient_id = \"client_test\"\n\
+         device_authorization_endpoint = \"{url}/oauth2/device_authorization\"\ntoken_endpoint = \"{url}/oauth2/token\"\n"
+    );
+    sandbox.configure(&profile);
+    assert_eq!(sandbox.run(&["login"], "").code, Some(0));
+    sandbox.configure(&format!("{profile}revocation_endpoint = \"{}/oauth2/revoke\"\n", thief.url()));
+    let done = sandbox.run(&["logout"], "");
+    assert_eq!(done.code, Some(1));
+    assert!(done.stdout.contains("was not known at the sign-in, and is told nothing"), "{done:?}");
+    assert!(thief.seen().is_empty());
+    assert!(sandbox.files(".json").is_empty(), "forgotten here all the same");
+}
