@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
-/// Signs you in once, in your browser, and lets git in from then on.
+/// Signs you in once, in your browser, and lets git, kubectl and docker in from then on.
 #[derive(Debug, Parser)]
 #[command(name = "keyfob", version, disable_help_subcommand = true, max_term_width = 100)]
 pub(crate) struct Cli {
