@@ -13,9 +13,8 @@ use crate::config::registry::{self, Takes};
 use crate::config::{Config, Destination, Location, Profile, matching};
 use crate::error::{Error, Kind, Result};
 use crate::human::presence::Client;
-use crate::protocol::Credential;
 use crate::protocol::docker::{self, Login, Server};
-use crate::secret::{Secret, SecretBytes};
+use crate::secret::SecretBytes;
 use crate::store::Store;
 use crate::store::passwords::{Entry, Passwords};
 
@@ -75,8 +74,7 @@ fn get() -> Result<String, Failure> {
     if let Some(owner) = owner.as_ref().filter(|owner| owner.refuses.is_none()) {
         let errand = owner.errand(&server);
         let token = errand.obtain(errand.request())?;
-        let secret = token.secret(owner.destination.token).cloned().unwrap_or_else(|| Secret::new(""));
-        let credential = Credential { username: owner.username.clone(), secret, expires_at: None };
+        let credential = errand.credential(&token, &owner.username);
         return Ok(docker::encode(&server, &credential));
     }
     if let Some((username, secret)) = kept(&config, &server)? {
@@ -153,10 +151,7 @@ fn list() -> Result<String, Failure> {
     let mut logins = Vec::new();
     if keeps(&config) {
         for (host, entry) in Passwords::open()?.all(SERVICE)? {
-            let text = |bytes: &Option<SecretBytes>| {
-                bytes.as_ref().map(|bytes| String::from_utf8_lossy(bytes.expose()).into_owned())
-            };
-            let path = text(&entry.path).map(|path| format!("/{path}")).unwrap_or_default();
+            let path = text(entry.path.as_ref()).map(|path| format!("/{path}")).unwrap_or_default();
             let host = String::from_utf8_lossy(&host).into_owned();
             // The name docker looks the Hub's login up by.
             let server = match host.as_str() {
@@ -164,7 +159,7 @@ fn list() -> Result<String, Failure> {
                 "index.docker.io" => format!("https://index.docker.io{path}"),
                 host => format!("{host}{path}"),
             };
-            logins.push((server, text(&entry.username).unwrap_or_default()));
+            logins.push((server, text(entry.username.as_ref()).unwrap_or_default()));
         }
     }
     let store = Store::open()?;
@@ -247,14 +242,17 @@ fn kept(config: &Config, server: &Server) -> Result<Option<(String, String)>> {
     if !keeps(config) {
         return Ok(None);
     }
-    let text = |bytes: &Option<SecretBytes>| {
-        bytes.as_ref().map(|bytes| String::from_utf8_lossy(bytes.expose()).into_owned()).unwrap_or_default()
-    };
     let entries = Passwords::open()?.entries(SERVICE, &name(server))?;
-    let path = |entry: &Entry| entry.path.as_ref().map(|path| String::from_utf8_lossy(path.expose()).into_owned());
+    let path = |entry: &Entry| text(entry.path.as_ref());
     let fitting = entries.iter().filter(|entry| server.is_within(path(entry).as_deref()));
     let closest = fitting.max_by_key(|entry| path(entry).map_or(0, |path| path.len() + 1));
-    Ok(closest.map(|entry| (text(&entry.username), text(&entry.password))))
+    let or_empty = |bytes: &Option<SecretBytes>| text(bytes.as_ref()).unwrap_or_default();
+    Ok(closest.map(|entry| (or_empty(&entry.username), or_empty(&entry.password))))
+}
+
+/// A field of a login, which docker's JSON made text.
+fn text(bytes: Option<&SecretBytes>) -> Option<String> {
+    bytes.map(|bytes| String::from_utf8_lossy(bytes.expose()).into_owned())
 }
 
 fn keeps(config: &Config) -> bool {

@@ -5,15 +5,14 @@
 use std::io::{self, Read};
 use std::process::ExitCode;
 
-use super::{Errand, inline, print, report};
+use super::{Errand, config, print, report};
 use crate::cli::Git;
 use crate::clock::SystemClock;
 use crate::config::{Config, Destination, Profile, matching};
 use crate::error::{Error, Kind, Result};
 use crate::human::presence::Client;
-use crate::protocol::Credential;
 use crate::protocol::git::{self, Attributes};
-use crate::secret::{Secret, SecretBytes};
+use crate::secret::SecretBytes;
 use crate::session::Request;
 use crate::store::Token;
 use crate::store::passwords::{Entry, Passwords, Pattern};
@@ -49,21 +48,13 @@ fn answer(command: &Git) -> Result<Vec<u8>> {
     let Some(errand) = errand(command, &config, &asked)? else { return kept(&config, &place, &asked) };
     let request = Request { refused: asked.refused(), challenge: asked.challenge(), ..errand.request() };
     let token = errand.obtain(request)?;
-    let credential = credential(errand.profile, errand.destination, &token, &asked);
+    let requested = asked.username().filter(|name| !name.is_empty());
+    let username = errand.destination.username.as_deref().or(requested).unwrap_or(errand.profile.preset.username);
+    let credential = errand.credential(&token, username);
     git::encode(&credential, errand.destination.auth, &asked).map_err(|why| {
         Error::new(Kind::Refused, format!("the credential for {} does not fit git's protocol: {why}", errand.place))
             .hint("check username in the profile")
     })
-}
-
-fn credential(profile: &Profile, destination: &Destination, token: &Token, asked: &Attributes) -> Credential {
-    let requested = asked.username().filter(|name| !name.is_empty());
-    let username = destination.username.as_deref().or(requested).unwrap_or(profile.preset.username);
-    Credential {
-        username: username.to_owned(),
-        secret: token.secret(destination.token).cloned().unwrap_or_else(|| Secret::new("")),
-        expires_at: token.told_end(destination.token, super::now()),
-    }
 }
 
 /// git hands over what worked, to every helper of the chain. For a host with a profile there is nothing to keep: what we
@@ -192,12 +183,9 @@ fn is_meant(command: &Git, profile: &Profile) -> bool {
     command.profile.is_none() || command.profile == profile.name
 }
 
-/// The inline profile alone, or all there are.
+/// The profiles that may answer, and those that only own their hosts; `--profile` has to name one of them.
 fn profiles(command: &Git) -> Result<Config> {
-    if let Some(profile) = inline(&command.inline)? {
-        return Ok(Config { profiles: vec![profile], ..Config::default() });
-    }
-    let config = Config::load()?;
+    let config = config(&command.inline)?;
     if let Some(name) = &command.profile {
         config.named(name)?;
     }

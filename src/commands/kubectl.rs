@@ -4,15 +4,13 @@
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use super::{Errand, inline, print, report};
+use super::{Errand, config, now, print, report};
 use crate::cli::Kubectl;
-use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Destination, Location, Profile, environment};
 use crate::error::{Error, Kind, Result};
 use crate::human::escape::escape;
 use crate::human::presence::Client;
 use crate::process::{self, Parent};
-use crate::protocol::Credential;
 use crate::protocol::kubectl::{self, Request as Asked};
 use crate::secret::Secret;
 use crate::session::Request;
@@ -39,10 +37,7 @@ fn answer(command: &Kubectl) -> Result<String> {
         Error::new(Kind::Usage, why.to_string())
             .hint("set apiVersion: client.authentication.k8s.io/v1 for this user in the kubeconfig")
     })?;
-    let config = match inline(&command.inline)? {
-        Some(profile) => Config { profiles: vec![profile], ..Config::default() },
-        None => Config::load()?,
-    };
+    let config = config(&command.inline)?;
     let server = server(&asked)?;
     let profile = profile(&config, command, server.as_ref())?;
     let destination = destination(profile, server.as_ref())?;
@@ -68,17 +63,16 @@ fn answer(command: &Kubectl) -> Result<String> {
         .and_then(|parent| markers.given(&parent.id, &marker(parent)));
     let request = Request { suspected, parent: parent.as_ref().map(|parent| parent.id.clone()), ..errand.request() };
     let token = errand.obtain(request)?;
-    let secret = token.secret(destination.token).cloned().unwrap_or_else(|| Secret::new(""));
-    let now = SystemClock::new().now();
+    let credential = errand.credential(&token, "");
+    let now = now();
     if let Some(parent) = asking {
-        markers.give(&parent.id, &marker(parent), &secret);
+        markers.give(&parent.id, &marker(parent), &credential.secret);
         if token.received_at == now {
             // Not on a hit: the folder is read when a token has just come, which bounds how full it gets.
             markers.sweep(now);
         }
     }
-    let expires_at = token.told_end(destination.token, now);
-    Ok(asked.encode(&Credential { username: String::new(), secret, expires_at }))
+    Ok(asked.encode(&credential))
 }
 
 /// A session's token for one slot in the hands of one program, as a marker names it. The program counts because a kubectl

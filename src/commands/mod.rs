@@ -24,6 +24,8 @@ use crate::error::{Error, Kind, Result};
 use crate::human::presence::Client;
 use crate::human::terminal::Terminal;
 use crate::oauth::http::Web;
+use crate::protocol::Credential;
+use crate::secret::Secret;
 use crate::session::Request;
 use crate::store::{Store, Token, record};
 
@@ -77,11 +79,12 @@ fn print(text: &[u8]) -> Result<()> {
     }
 }
 
-/// The profile that an inline spelling describes, if there is one.
-fn inline(inline: &Inline) -> Result<Option<Profile>> {
+/// The configuration that a command goes by: the profile spelt on its line alone, or the files.
+fn config(inline: &Inline) -> Result<Config> {
     let Inline { provider, client_id, issuer, scopes, hosts } = inline;
-    let (Some(provider), Some(client_id)) = (provider, client_id) else { return Ok(None) };
-    file::inline(&Spelt { provider, client_id, issuer: issuer.as_deref(), scopes, hosts }).map(Some)
+    let (Some(provider), Some(client_id)) = (provider, client_id) else { return Config::load() };
+    let profile = file::inline(&Spelt { provider, client_id, issuer: issuer.as_deref(), scopes, hosts })?;
+    Ok(Config { profiles: vec![profile], ..Config::default() })
 }
 
 /// A profile and what a destination of it takes, chosen for a command that people run.
@@ -101,12 +104,8 @@ impl Chosen {
 
 /// What a person named: an inline profile, a URL or host (it has `://` or a dot), a profile, or nothing for the only one.
 fn choose(subject: &Subject) -> Result<Chosen> {
-    if let Some(profile) = inline(&subject.inline)? {
-        let destination = profile.plain.clone();
-        let config = Config { profiles: vec![profile], ..Config::default() };
-        return Ok(Chosen { config, index: 0, destination, location: None });
-    }
-    let config = Config::load()?;
+    // clap lets nobody name a subject beside a profile that is spelt: that one is then the only one.
+    let config = config(&subject.inline)?;
     let index_of =
         |profile: &Profile| config.profiles.iter().position(|known| std::ptr::eq(known, profile)).unwrap_or(0);
     let (index, destination, location) = match subject.name.as_deref() {
@@ -204,6 +203,16 @@ impl Errand<'_> {
     /// A request for this errand's destination.
     fn request(&self) -> Request {
         Request { slot: self.destination.slot.key(), kind: self.destination.token, ..Request::default() }
+    }
+
+    /// A token in the form a client gets it in, with the moment it should ask again.
+    fn credential(&self, token: &Token, username: &str) -> Credential {
+        let kind = self.destination.token;
+        Credential {
+            username: username.to_owned(),
+            secret: token.secret(kind).cloned().unwrap_or_else(|| Secret::new("")),
+            expires_at: token.told_end(kind, now()),
+        }
     }
 
     /// The token for this errand's destination, by whatever it takes.
