@@ -16,6 +16,8 @@ mod docker;
 mod oidc;
 // All three on one session.
 mod together;
+// What the documents say, done.
+mod documents;
 
 /// Whether a tool is there and new enough; says why not.
 fn has(tool: &str, least: (u32, u32)) -> bool {

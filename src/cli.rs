@@ -29,6 +29,10 @@ pub(crate) enum Command {
     Token(Token),
     /// List the providers keyfob knows, or show what one needs
     Providers(Providers),
+    /// Print completions for a shell
+    Completions(Completions),
+    /// Print the manual page
+    Man,
 }
 
 /// A profile spelt on the command line in place of the configuration file.
@@ -156,6 +160,13 @@ pub(crate) struct Token {
 pub(crate) struct Providers {
     /// What to register there, and a profile to begin with
     pub(crate) name: Option<String>,
+}
+
+/// `keyfob completions`.
+#[derive(Args, Debug)]
+pub(crate) struct Completions {
+    /// Which shell
+    pub(crate) shell: clap_complete::Shell,
 }
 
 #[cfg(test)]

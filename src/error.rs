@@ -31,6 +31,54 @@ pub(crate) enum Kind {
     Broken,
 }
 
+impl Kind {
+    /// All of them, in the order of their exit codes.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::SignInEnded,
+        Self::Refused,
+        Self::Transient,
+        Self::Configuration,
+        Self::Broken,
+        Self::Usage,
+        Self::HumanNeeded,
+    ];
+
+    /// The exit code of people's commands.
+    pub(crate) fn exit_code(self) -> u8 {
+        match self {
+            Self::SignInEnded | Self::Refused | Self::Transient | Self::Configuration | Self::Broken => 1,
+            Self::Usage => 2,
+            Self::HumanNeeded => 3,
+        }
+    }
+
+    /// What happened, for the documents.
+    pub(crate) fn meaning(self) -> &'static str {
+        match self {
+            Self::Usage => "the words of the call are off",
+            Self::HumanNeeded => "only a person can go on, and none is here",
+            Self::SignInEnded => "the sign-in ended without a token: denied, or the code ran out",
+            Self::Refused => "the provider refuses what it was asked, and will again",
+            Self::Transient => "the provider could not be reached or asks for patience; the session is kept",
+            Self::Configuration => "the configuration is wrong; the message names file and line",
+            Self::Broken => "the disk, the system or a file of keyfob's failed",
+        }
+    }
+
+    /// What to do next, for the documents.
+    pub(crate) fn next(self) -> &'static str {
+        match self {
+            Self::Usage => "call again as the hint says",
+            Self::HumanNeeded => "run `keyfob login PROFILE` where somebody sees it",
+            Self::SignInEnded => "run the command again, and approve",
+            Self::Refused => "correct the profile or what is registered at the provider; `keyfob doctor` says which",
+            Self::Transient => "run the command again",
+            Self::Configuration => "edit the line that is named",
+            Self::Broken => "do what the hint says",
+        }
+    }
+}
+
 /// An error with its text and, where there is one, the mend.
 #[derive(Debug)]
 pub(crate) struct Error {
@@ -103,11 +151,7 @@ impl Error {
 
     /// The exit code of a command that people run (clients have rules of their own).
     pub(crate) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self.kind {
-            Kind::Usage => 2,
-            Kind::HumanNeeded => 3,
-            Kind::SignInEnded | Kind::Refused | Kind::Transient | Kind::Configuration | Kind::Broken => 1,
-        })
+        ExitCode::from(self.kind.exit_code())
     }
 }
 
@@ -129,6 +173,15 @@ mod tests {
         assert_eq!(error.lines(), "keyfob: no such client\nkeyfob: hint: correct client_id\n");
         let error = Error::new(Kind::HumanNeeded, "nobody is here").hint("run: keyfob login acme");
         assert_eq!(error.lines(), "keyfob: nobody is here; run: keyfob login acme\n");
+    }
+
+    #[test]
+    fn the_documents_have_the_table() {
+        let mut table = "| exit code | what happened | what to do |\n| --- | --- | --- |\n".to_owned();
+        for kind in Kind::ALL {
+            table.push_str(&format!("| {} | {} | {} |\n", kind.exit_code(), kind.meaning(), kind.next()));
+        }
+        assert!(include_str!("../README.md").contains(&table), "the README wants this table:\n{table}");
     }
 
     #[test]

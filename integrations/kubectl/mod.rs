@@ -6,6 +6,7 @@ mod sessions;
 use std::process::Command;
 
 use crate::support::api_server::ApiServer;
+use crate::support::internet::Internet;
 use crate::support::provider::{CLIENT_ID, Endpoint, Manners, Provider};
 use crate::support::sandbox::{Sandbox, Transcript, run, workos};
 use crate::{has, version};
@@ -94,6 +95,17 @@ const V1BETA1: &str = "client.authentication.k8s.io/v1beta1\n";
 
 /// The first that can tell a plugin the cluster's server.
 pub const OLDEST: (u32, u32) = (1, 20);
+
+/// A cluster of the documents, and no user that could get in.
+pub fn kubeconfig_for(internet: &Internet) -> String {
+    let certificate = internet.certificate_authority_data();
+    format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: acme\n\
+         contexts:\n- name: acme\n  context:\n    cluster: acme\n    user: acme\n\
+         clusters:\n- name: acme\n  cluster:\n    server: https://k8s.acme.dev:6443\n    \
+         certificate-authority-data: {certificate}\nusers: []\n"
+    )
+}
 
 /// This folder's kubeconfig, for a server of ours. A kubectl before 1.22 knows the older version of the protocol alone.
 pub fn kubeconfig(server: &ApiServer) -> String {

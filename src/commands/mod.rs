@@ -1,10 +1,12 @@
 //! One file for each thing that can be asked, and what they share: finding the profile, meeting the world.
 
+mod completions;
 mod docker;
 mod git;
 mod kubectl;
 mod login;
 mod logout;
+mod man;
 mod providers;
 mod status;
 mod token;
@@ -40,6 +42,8 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Status(status) => status::run(&status),
         Command::Token(token) => token::run(&token),
         Command::Providers(providers) => providers::run(&providers),
+        Command::Completions(completions) => completions::run(&completions),
+        Command::Man => man::run(),
     };
     done.unwrap_or_else(|error| {
         report(&error);

@@ -43,3 +43,5 @@ mod cves;
 // Bad configuration, broken records, hostile folders, full disks.
 #[cfg(unix)]
 mod adversity;
+// Help, the manual and the providers' pages are what the program prints.
+mod pages;

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::http::{Reply, Request};
+use super::http::{self, Reply, Request};
 use super::provider::Provider;
 use super::tls_server::{self, Identity};
 
@@ -37,26 +37,15 @@ impl ApiServer {
     pub fn start(provider: &Provider) -> Self {
         let identity = Identity::new();
         let state = Arc::new(Mutex::new(State::default()));
-        let (served, provider) = (Arc::clone(&state), provider.clone());
-        let address = tls_server::serve(&identity, move |request| {
-            let token = request.bearer().unwrap_or_default();
-            let kind = match (provider.accepts(token), provider.accepts_id(token)) {
-                (true, _) => "access",
-                (_, true) => "id",
-                _ if token.is_empty() => "-",
-                _ => "unknown",
-            };
-            let mut state = served.lock().expect("no handler panics");
-            let refused = state.closed || state.refused.contains(token);
-            let (status, body) = match kind {
-                "access" | "id" if !refused => answer(&request, kind),
-                _ => failure(401, "Unauthorized"),
-            };
-            state.log.push(format!("{} {} {kind} {status}", request.method, request.path));
-            state.last = Some(token.to_owned());
-            Reply::json(status, body.to_string())
-        });
+        let address = tls_server::serve(&identity, handler(&state, provider));
         Self { address, certificate: identity.pem(), state }
+    }
+
+    /// One that somebody else speaks TLS for.
+    pub fn start_without_tls(provider: &Provider) -> Self {
+        let state = Arc::new(Mutex::new(State::default()));
+        let address = http::serve(handler(&state, provider));
+        Self { address, certificate: String::new(), state }
     }
 
     /// `https://127.0.0.1:PORT`.
@@ -88,6 +77,29 @@ impl ApiServer {
     /// Lets nobody in any more.
     pub fn close(&self) {
         self.state.lock().expect("no handler panics").closed = true;
+    }
+}
+
+/// Answers whoever brings a token that lives.
+fn handler(state: &Arc<Mutex<State>>, provider: &Provider) -> impl Fn(Request) -> Reply + Send + Sync + 'static {
+    let (state, provider) = (Arc::clone(state), provider.clone());
+    move |request| {
+        let token = request.bearer().unwrap_or_default();
+        let kind = match (provider.accepts(token), provider.accepts_id(token)) {
+            (true, _) => "access",
+            (_, true) => "id",
+            _ if token.is_empty() => "-",
+            _ => "unknown",
+        };
+        let mut state = state.lock().expect("no handler panics");
+        let refused = state.closed || state.refused.contains(token);
+        let (status, body) = match kind {
+            "access" | "id" if !refused => answer(&request, kind),
+            _ => failure(401, "Unauthorized"),
+        };
+        state.log.push(format!("{} {} {kind} {status}", request.method, request.path));
+        state.last = Some(token.to_owned());
+        Reply::json(status, body.to_string())
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod api_server;
 pub mod git_server;
 pub mod http;
+pub mod internet;
 pub mod provider;
 pub mod registry;
 pub mod sandbox;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::http::{self, Reply, Request};
 
-/// The one client it knows.
+/// The one client it knows by default.
 pub const CLIENT_ID: &str = "client_test";
 
 /// What a request is for.
@@ -58,6 +58,8 @@ pub struct Manners {
     pub refresh_takes: Duration,
     /// Seconds by which its clock is ahead of ours.
     pub clock_ahead: i64,
+    /// The clients it knows.
+    pub clients: &'static [&'static str],
 }
 
 impl Default for Manners {
@@ -70,6 +72,7 @@ impl Default for Manners {
             replay_window: Duration::ZERO,
             refresh_takes: Duration::ZERO,
             clock_ahead: 0,
+            clients: &[CLIENT_ID],
         }
     }
 }
@@ -249,6 +252,7 @@ fn answer(state: &Mutex<State>, request: &Request) -> Reply {
         return reply;
     }
     let host = request.headers.get("host").cloned().unwrap_or_default();
+    let scheme = request.headers.get("x-forwarded-proto").cloned().unwrap_or_else(|| "http".to_owned());
     let connect = request.path.starts_with("/oauth2/");
     let reply = match endpoint {
         Endpoint::Page => page(&mut state, request, &form),
@@ -257,10 +261,10 @@ fn answer(state: &Mutex<State>, request: &Request) -> Reply {
         _ if request.headers.contains_key("authorization") || form.contains_key("client_secret") => {
             error(connect, 401, "invalid_client", "A public client sends no secret")
         }
-        _ if form.get("client_id").map(String::as_str) != Some(CLIENT_ID) => {
+        _ if !form.get("client_id").is_some_and(|id| state.manners.clients.contains(&id.as_str())) => {
             error(connect, 400, "invalid_client", "Unknown client")
         }
-        Endpoint::Start => start(&mut state, &host),
+        Endpoint::Start => start(&mut state, &format!("{scheme}://{host}")),
         Endpoint::Poll => poll(&mut state, connect, &form),
         Endpoint::Refresh => refresh(&mut state, connect, &form),
     };
@@ -290,7 +294,7 @@ fn fresh(state: &mut State, prefix: &str) -> String {
     )
 }
 
-fn start(state: &mut State, host: &str) -> Reply {
+fn start(state: &mut State, base: &str) -> Reply {
     let device_code = fresh(state, "dc_secret");
     let letters = b"BCDFGHJKLMNPQRSTVWXZ";
     let letter = |at: u64| char::from(letters[((state.serial * 7_919 + at * 104_729) % 20) as usize]);
@@ -310,8 +314,8 @@ fn start(state: &mut State, host: &str) -> Reply {
     let mut body = json!({
         "device_code": device_code,
         "user_code": user_code,
-        "verification_uri": format!("http://{host}/device"),
-        "verification_uri_complete": format!("http://{host}/device?user_code={user_code}"),
+        "verification_uri": format!("{base}/device"),
+        "verification_uri_complete": format!("{base}/device?user_code={user_code}"),
         "expires_in": manners.code_life,
     });
     if let Some(interval) = manners.interval {
@@ -404,7 +408,7 @@ fn grant(state: &mut State, connect: bool, session: &str, form: &HashMap<String,
     state.refresh_tokens.insert(refresh_token.clone(), token);
     let body = if connect {
         let id_token = jwt(&json!({
-            "iss": "scripted", "sub": "user_1", "aud": CLIENT_ID, "email": "ann@acme.dev", "jti": jti, "iat": now,
+            "iss": "scripted", "sub": "user_1", "aud": form.get("client_id"), "email": "ann@acme.dev", "jti": jti, "iat": now,
             "exp": now + life,
         }));
         state.id_tokens.insert(id_token.clone(), end);

@@ -1,0 +1,122 @@
+//! What is made from the program and kept beside it: help, the manual, and the page of each provider. `SNAPSHOTS=overwrite`
+//! writes them anew.
+
+use std::path::{Path, PathBuf};
+
+use snapbox::{Data, assert_data_eq};
+
+use crate::support::sandbox::{Sandbox, run};
+
+/// A terminal as small as they are still made.
+const SCREEN: (usize, usize) = (80, 24);
+
+fn kept(path: &str) -> Data {
+    Data::read_from(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path), None).raw()
+}
+
+/// What a command prints, on a home with nothing in it.
+fn printed(words: &[&str]) -> String {
+    let done = Sandbox::new().run(words, "");
+    assert_eq!((done.stderr.as_str(), done.code), ("", Some(0)), "{words:?}");
+    done.stdout
+}
+
+/// Every command, with those below it.
+fn commands() -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    let mut waiting = vec![Vec::<String>::new()];
+    while let Some(words) = waiting.pop() {
+        let mut call: Vec<&str> = words.iter().map(String::as_str).collect();
+        call.push("--help");
+        let help = printed(&call);
+        let listed = help.split_once("Commands:\n").map(|(_, rest)| rest.split("\n\n").next().unwrap_or_default());
+        for line in listed.unwrap_or_default().lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")) {
+            let name = line.split_whitespace().next().expect("a name").to_owned();
+            waiting.push([words.clone(), vec![name]].concat());
+        }
+        found.push(words);
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn help_fits_a_screen_and_shows_an_example() {
+    let mut all = String::new();
+    for words in commands() {
+        let mut call: Vec<&str> = words.iter().map(String::as_str).collect();
+        call.push("--help");
+        let help = printed(&call);
+        let title = format!("keyfob {}", call.join(" "));
+        let width = help.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+        assert!(width <= SCREEN.0 && help.lines().count() <= SCREEN.1, "{title} fits no screen:\n{help}");
+        assert!(help.contains("Example"), "{title} has no example:\n{help}");
+        all.push_str(&format!("$ {title}\n{help}\n"));
+    }
+    assert_data_eq!(all, kept("tests/it/help.txt"));
+}
+
+#[test]
+fn the_manual_page() {
+    let version = concat!("keyfob ", env!("CARGO_PKG_VERSION"));
+    let page = printed(&["man"]).replace(version, "keyfob VERSION");
+    assert_data_eq!(page, kept("tests/it/keyfob.1"));
+}
+
+#[test]
+fn completions_know_every_command() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let text = printed(&["completions", shell]);
+        for words in commands().into_iter().filter(|words| words.len() == 1) {
+            assert!(text.contains(&words[0]), "{shell} does not know {words:?}");
+        }
+    }
+}
+
+/// bash itself completes with it.
+#[test]
+fn bash_completes() {
+    let sandbox = Sandbox::new();
+    let script = "source <(keyfob completions bash)\nCOMP_WORDS=(keyfob log)\nCOMP_CWORD=1\n_keyfob keyfob log keyfob\n\
+                  echo \"${COMPREPLY[@]}\"";
+    let mut command = sandbox.command("bash");
+    command.args(["-c", script]);
+    let done = run(command, "");
+    assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("login logout\n", ""));
+}
+
+/// A page for each provider, from what `keyfob providers NAME` says.
+#[test]
+fn the_pages_of_the_providers() {
+    let table = printed(&["providers"]);
+    let mut pages: Vec<PathBuf> = Vec::new();
+    for line in table.lines().skip(1).filter(|line| !line.starts_with("what to register")) {
+        let name = line.split_whitespace().next().expect("a name");
+        let path = format!("integrations/providers/{name}.md");
+        assert_data_eq!(page(name, &printed(&["providers", name])), kept(&path));
+        assert!(include_str!("../../integrations/providers/README.md").contains(&format!("[{name}]({name}.md)")), "{name}");
+        pages.push(path.into());
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("integrations/providers");
+    for file in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let path = PathBuf::from("integrations/providers").join(file.file_name());
+        assert!(pages.contains(&path) || path.ends_with("README.md"), "{} is nobody's page", path.display());
+    }
+}
+
+fn page(name: &str, sheet: &str) -> String {
+    let note = format!("(made from `keyfob providers {name}`)\n");
+    let Some((facts, profile)) = sheet.split_once("\n[profile.") else {
+        let (title, rest) = sheet.split_once(" cannot work: ").expect("why not");
+        let (why, instead) = rest.split_once("\ninstead: ").expect("what instead");
+        return format!("# {title}\n\n{note}\nIt cannot work: {why}.\n\nInstead: {}.\n", instead.trim_end());
+    };
+    let mut lines = facts.lines();
+    let mut text = format!("# {}\n\n{note}\n| | |\n| --- | --- |\n", lines.next().unwrap_or_default());
+    for line in lines.filter(|line| !line.is_empty()) {
+        let (what, words) = line.split_once("  ").expect("two columns");
+        text.push_str(&format!("| {what} | {} |\n", words.trim()));
+    }
+    text.push_str(&format!("\n```toml\n[profile.{}\n```\n", profile.trim_end()));
+    text
+}
