@@ -6,6 +6,9 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "keyfob", version, disable_help_subcommand = true, max_term_width = 100)]
 pub(crate) struct Cli {
+    /// Say on stderr what is decided and sent; never a secret
+    #[arg(long, global = true)]
+    pub(crate) verbose: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -73,6 +76,9 @@ pub(crate) struct Git {
 pub(crate) struct GitHelper {
     #[command(flatten)]
     pub(crate) git: Git,
+    /// Say on stderr what is decided and sent; never a secret
+    #[arg(long)]
+    pub(crate) verbose: bool,
 }
 
 /// `keyfob kubectl`.

@@ -33,10 +33,7 @@ impl SystemClock {
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the room for it")]
     fn now(&self) -> Timestamp {
-        match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
-            Ok(since) => Timestamp::try_from(since.as_secs()).unwrap_or(Timestamp::MAX),
-            Err(_) => 0,
-        }
+        timestamp(SystemTime::now())
     }
 
     fn elapsed(&self) -> Duration {
@@ -47,6 +44,17 @@ impl Clock for SystemClock {
     fn sleep(&self, how_long: Duration) {
         std::thread::sleep(how_long);
     }
+}
+
+/// A system's time, a file's for one, in whole seconds. Whatever was before 1970 was then.
+pub(crate) fn timestamp(at: SystemTime) -> Timestamp {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::try_from(since.as_secs()).unwrap_or(Timestamp::MAX)
+}
+
+/// The system's time at a timestamp.
+pub(crate) fn system_time(at: Timestamp) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(at).unwrap_or(0))
 }
 
 /// RFC 3339 in UTC with whole seconds and `Z`; `None` where the year has no four digits.

@@ -19,6 +19,7 @@
 //! - `oauth`: the provider table, discovery, the device flow as a state machine, refresh, revocation, and HTTP.
 //! - `human`: whether somebody is here, how to speak, what is fit to be shown.
 //! - `fuzz`: what must hold for every input from outside, for `cargo fuzz` and the tests alone.
+//! - `trace`: what is asked, decided and sent, for a bug report, without secrets.
 //! - `clock`, `process`, `secret`, `error`: time, children, what must not be seen, what went wrong.
 //!
 //! What is never so: a hit takes no lock, no network and no child process; nobody sleeps or talks to the network with
@@ -43,6 +44,7 @@ mod protocol;
 mod secret;
 mod session;
 mod store;
+mod trace;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -57,7 +59,10 @@ use cli::{Cli, Command, Docker, GitHelper};
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     match parse(&args) {
-        Ok(command) => commands::run(command),
+        Ok((command, verbose)) => {
+            trace::begin(verbose);
+            commands::run(command)
+        }
         Err(error) => {
             let wanted = !error.use_stderr();
             let text = error.render().to_string();
@@ -72,15 +77,18 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn parse(args: &[OsString]) -> Result<Command, clap::Error> {
+/// The command, and whether a trace is wanted.
+fn parse(args: &[OsString]) -> Result<(Command, bool), clap::Error> {
     let called = args.first().map(Path::new).and_then(Path::file_stem).unwrap_or_default();
     if called == "docker-credential-keyfob" {
         // No option of clap's: docker's helpers have a usage of their own.
         let words = args.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-        return Ok(Command::Docker(Docker { words }));
+        return Ok((Command::Docker(Docker { words }), false));
     }
     if called == "git-credential-keyfob" {
-        return Ok(Command::Git(GitHelper::try_parse_from(args)?.git));
+        let GitHelper { git, verbose } = GitHelper::try_parse_from(args)?;
+        return Ok((Command::Git(git), verbose));
     }
-    Ok(Cli::try_parse_from(args)?.command)
+    let Cli { command, verbose } = Cli::try_parse_from(args)?;
+    Ok((command, verbose))
 }

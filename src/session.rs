@@ -194,7 +194,8 @@ impl Token {
         Some(if early > now { early } else { end })
     }
 
-    fn end(&self, kind: TokenKind) -> Option<Timestamp> {
+    /// When the token of that kind ends, where there is one.
+    pub(crate) fn end(&self, kind: TokenKind) -> Option<Timestamp> {
         match kind {
             TokenKind::Access => Some(self.expires_at),
             TokenKind::Id => self.id_token.as_ref().and(self.id_expires_at),

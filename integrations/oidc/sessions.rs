@@ -128,7 +128,10 @@ fn logout_ends_the_session_there() {
     let token = world.refresh_token();
     let host = world.issuer.strip_prefix("http://").unwrap();
     let done = world.sandbox.run(&["logout"], "");
-    assert_eq!((done.stdout, done.code), (format!("acme: forgotten here, ended at {host}\n"), Some(0)));
+    assert_eq!(
+        (done.stdout, done.code),
+        (format!("acme: forgotten here, the refresh token was revoked at {host}\n"), Some(0))
+    );
     assert_eq!(presented(&world, &token), (400, "invalid_grant".to_owned()));
 }
 

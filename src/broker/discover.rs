@@ -14,6 +14,7 @@ use crate::oauth::discovery;
 use crate::oauth::http::{self, Http};
 use crate::store::metadata::Shelf;
 use crate::store::{Store, record};
+use crate::trace::trace;
 
 /// How long metadata is taken for the present state of things.
 const LIFE: i64 = 86_400;
@@ -58,6 +59,10 @@ pub(crate) fn endpoints<'p>(profile: &'p Profile, world: &World<'_>, anew: bool)
     if let Some(known) = known.as_ref().filter(|_| !anew) {
         let is_fresh = read_at.is_some_and(|at| (0..LIFE).contains(&(now - at)));
         if is_fresh || is_in_use(profile, known, world.store, now)? {
+            trace!(
+                "endpoints: from the issuer's metadata, {}",
+                if is_fresh { "fresh" } else { "which the session goes by" }
+            );
             return Ok(known.clone());
         }
     }
@@ -65,6 +70,7 @@ pub(crate) fn endpoints<'p>(profile: &'p Profile, world: &World<'_>, anew: bool)
         // A sign-in would follow, and nobody is here for it: no request is made to find that out.
         return known.ok_or_else(|| super::nobody(profile, why, &profile.login_command()));
     }
+    trace!("endpoints: the issuer is asked");
     let metadata = match (discovery::fetch(world.http, issuer), known.clone()) {
         (Ok(metadata), _) => metadata,
         (Err(error), Some(known)) if error.kind == Kind::Transient => return Ok(known),

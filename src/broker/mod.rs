@@ -4,6 +4,7 @@ pub(crate) mod discover;
 mod refresh;
 mod refusal;
 mod sign_in;
+mod telling;
 
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use crate::human::Human;
 use crate::oauth::answer::{self, Answer};
 use crate::oauth::http::{Form, Http, Response, Unreachable};
 use crate::session::{self, Next, Request};
-use crate::store::{Failure, Guard, Record, Store, Token, client_secret, patiently};
+use crate::store::{Failure, Found, Guard, Record, Store, Token, client_secret, patiently};
+use crate::trace::trace;
 
 /// Whoever has a token that lives waits no longer for a better one.
 const LIVING_PATIENCE: Duration = Duration::from_secs(1);
@@ -48,15 +50,23 @@ enum Waited<T> {
 impl Broker<'_> {
     /// The token that a request asks for, by whatever it takes: from the record, by a refresh, by a person.
     pub(crate) fn obtain(&self, mut request: Request) -> Result<Token> {
-        let mut record = self.peek()?;
-        if session::is_redeemable(&record, self.clock.now()) && !request.login {
+        let mut found = self.store.read(self.id)?;
+        if let Found::Record(kept) = &found
+            && session::is_redeemable(&kept.record, self.clock.now())
+            && !request.login
+        {
             self.redeem(&request);
-            record = self.peek()?;
+            found = self.store.read(self.id)?;
         }
-        if let Some(token) = session::fresh(&record, &request, self.clock.now()).filter(|_| !request.login) {
-            return Ok(token.clone());
+        if let Found::Record(kept) = found {
+            let now = self.clock.now();
+            if let Some(token) = session::fresh(&kept.record, &request, now).filter(|_| !request.login) {
+                self.tell_hit(&kept.record, &request, token);
+                kept.used(now);
+                return Ok(token.clone());
+            }
+            request.seen = kept.record.outcomes;
         }
-        request.seen = record.outcomes;
         request.headless = !self.human.has_terminal();
         loop {
             let mut guard = match self.lock(&request)? {
@@ -64,7 +74,9 @@ impl Broker<'_> {
                 Waited::Served(token) => return Ok(*token),
             };
             self.mark_refused(&mut guard, &request);
-            match session::next(&guard.record, &request, self.clock.now()) {
+            let next = session::next(&guard.record, &request, self.clock.now());
+            self.tell_decision(&guard.record, &request, &next);
+            match next {
                 Next::Serve(token) => return Ok(token.clone()),
                 Next::Fail(failure) => return Err(told(failure, &request)),
                 Next::Patience(until) => return Err(self.asked_for_patience(until)),
@@ -99,6 +111,7 @@ impl Broker<'_> {
                     _ => living(),
                 };
                 if let Some(token) = served {
+                    trace!("lock: not needed any more, another process did it");
                     return Ok(Some(Waited::Served(Box::new(token.clone()))));
                 }
             }

@@ -9,6 +9,7 @@ use crate::oauth::refresh::{self, Grounds, Outcome};
 use crate::secret::Secret;
 use crate::session::{self, Request};
 use crate::store::{Guard, Record, Token};
+use crate::trace::trace;
 
 impl Broker<'_> {
     /// Spends `refresh_token`. `None` asks the caller to look again: the record has changed.
@@ -63,6 +64,7 @@ impl Broker<'_> {
             | Outcome::Unreachable(Unreachable { is_lasting: false, .. })
                 if !has_living =>
             {
+                trace!("refresh: what happened is unknown, sending the same once more");
                 self.send(&guard.record, refresh_token)
             }
             outcome => Ok(outcome),
@@ -95,6 +97,7 @@ impl Broker<'_> {
         if guard.record.refresh_token.as_ref() != Some(refresh_token) {
             return Ok(None);
         }
+        trace!("refresh: refused, the refresh token is retired");
         guard.record.refresh_token = None;
         if let Some(token) = guard.record.tokens.get_mut(&request.slot) {
             // What was only suspected is certain now: the session is over.

@@ -5,6 +5,7 @@ use crate::clock;
 use crate::error::{Error, Kind, Result};
 use crate::session::{self, Request};
 use crate::store::{Guard, Record, Token};
+use crate::trace::trace;
 
 impl Broker<'_> {
     /// Writes down that a token was refused, before anything is tried, so that nobody is handed it again.
@@ -29,6 +30,7 @@ impl Broker<'_> {
         if !picks(&guard.record) {
             return Ok(());
         }
+        trace!("refusal: the token is handed out no more");
         match guard.record.tokens.get_mut(slot) {
             Some(token) if token.is_vain(self.clock.now()) => Err(self.refused_again(token, challenge)),
             Some(token) => {

@@ -17,6 +17,7 @@ use crate::secret::Secret;
 use crate::session::{self, Next, Request};
 use crate::store::markers::Markers;
 use crate::store::{Lock, Token, jitter};
+use crate::trace::trace;
 
 /// Longer than any code lives: whoever still waits then waits for nobody.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(35 * 60);
@@ -102,6 +103,7 @@ impl Broker<'_> {
             {
                 return Err(self.human_needed(request, why, Some(&pending)));
             }
+            trace!("sign-in: not approved yet, looking again in {wait} s");
             self.clock.sleep(Duration::from_secs(wait));
         }
     }
@@ -159,7 +161,11 @@ impl Broker<'_> {
         let mut deadline = self.clock.elapsed() + LOGIN_PATIENCE;
         for attempt in 0.. {
             if let Some(lock) = self.store.try_login_lock(self.id)? {
+                trace!("login lock: taken");
                 return Ok(Some(Waited::Locked(lock)));
+            }
+            if attempt == 0 {
+                trace!("login lock: another process holds it, waiting");
             }
             let record = self.peek()?;
             let pending = match session::next(&record, request, self.clock.now()) {
@@ -207,6 +213,7 @@ impl Broker<'_> {
         guard.record.pending = Some(due.clone());
         // Where it cannot be saved, whoever holds the login lock still keeps to the interval.
         let _ = guard.save();
+        trace!("sign-in: a poll is due");
         Ok(Turn::Poll(due))
     }
 
@@ -295,6 +302,7 @@ impl Broker<'_> {
     ) -> Result<Polled> {
         let mut guard = self.lock_for_good()?;
         let now = self.clock.now();
+        trace!("sign-in: approved");
         let slot = if self.serves(&pending.slot, tokens) { &request.slot } else { &pending.slot };
         guard.record.profile.clone_from(&self.profile.name);
         guard.record.sign_in(slot, tokens, self.profile.keep_refresh_token, now);

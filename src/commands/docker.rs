@@ -17,6 +17,7 @@ use crate::protocol::docker::{self, Login, Server};
 use crate::secret::SecretBytes;
 use crate::store::Store;
 use crate::store::passwords::{Entry, Passwords};
+use crate::trace::{self, trace};
 
 /// The plain store's name for docker.
 const SERVICE: &str = "docker";
@@ -53,10 +54,12 @@ pub(super) fn run(command: &Docker) -> ExitCode {
     let (text, said, code) = match done {
         Ok(text) => (text, String::new(), ExitCode::SUCCESS),
         Err(Failure::Sentence(sentence, aside)) => {
+            trace!("answer: {sentence}");
             let aside = aside.map(|aside| format!("keyfob: {aside}\n")).unwrap_or_default();
             (format!("{sentence}\n"), aside, ExitCode::FAILURE)
         }
         Err(Failure::Error(error)) => {
+            trace::failed(&error);
             let mend = error.mend().map(|mend| format!("; {mend}")).unwrap_or_default();
             (format!("{error}{mend}\n"), error.lines(), ExitCode::FAILURE)
         }
@@ -78,6 +81,7 @@ fn get() -> Result<String, Failure> {
         return Ok(docker::encode(&server, &credential));
     }
     if let Some((username, secret)) = kept(&config, &server)? {
+        trace!("answer: what the plain store keeps");
         return Ok(docker::encode_login(&server, &username, &secret));
     }
     match refuses {
@@ -222,7 +226,12 @@ fn owner<'a>(config: &'a Config, server: &Server) -> Result<Option<Owner<'a>>> {
         let plain = Location { scheme: Scheme::Http, port, ..server.location.clone() };
         chosen = matching::choose(config.profiles.iter(), &plain, None)?;
     }
-    let Some((profile, destination)) = chosen else { return Ok(None) };
+    let asked = if server.is_plain { "plain http at " } else { "" };
+    let Some((profile, destination)) = chosen else {
+        trace!("profile: none answers for {asked}{}", server.location);
+        return Ok(None);
+    };
+    trace!("profile: {} (it answers for {asked}{})", profile.title(), server.location);
     let convention = registry::takes(&server.location);
     let usual = match convention {
         Some(Takes::Beside(username)) => username,

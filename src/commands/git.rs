@@ -16,6 +16,7 @@ use crate::secret::SecretBytes;
 use crate::session::Request;
 use crate::store::Token;
 use crate::store::passwords::{Entry, Passwords, Pattern};
+use crate::trace::{self, trace, yes};
 
 /// The plain store's name for git.
 const SERVICE: &str = "git";
@@ -45,7 +46,11 @@ fn answer(command: &Git) -> Result<Vec<u8>> {
     let asked = read()?;
     let Some(place) = place(&asked) else { return Ok(Vec::new()) };
     let config = profiles(command)?;
-    let Some(errand) = errand(command, &config, &asked)? else { return kept(&config, &place, &asked) };
+    let Some(errand) = errand(command, &config, &asked)? else {
+        let kept = kept(&config, &place, &asked)?;
+        trace!("answer: {}", if kept.is_empty() { "nothing" } else { "what the plain store keeps" });
+        return Ok(kept);
+    };
     let request = Request { refused: asked.refused(), challenge: asked.challenge(), ..errand.request() };
     let token = errand.obtain(request)?;
     let requested = asked.username().filter(|name| !name.is_empty());
@@ -65,6 +70,7 @@ fn store(command: &Git) -> Result<()> {
     let config = profiles(command)?;
     let ephemeral = asked.ephemeral.as_deref().is_some_and(|value| value == b"1" || value == b"true");
     if !keeps(&config) || ephemeral || config.answers(asked.location().as_ref()) {
+        trace!("answer: nothing is kept");
         return Ok(());
     }
     let entry = entry(&asked);
@@ -112,6 +118,10 @@ fn errand<'a>(command: &Git, config: &'a Config, asked: &Attributes) -> Result<O
     let Some(location) = asked.location() else { return Ok(None) };
     let profiles = config.profiles.iter().filter(|profile| is_meant(command, profile));
     let chosen = matching::choose(profiles, &location, asked.username())?;
+    match chosen {
+        Some((profile, _)) => trace!("profile: {} (it answers for {location})", profile.title()),
+        None => trace!("profile: none answers for {location}"),
+    }
     Ok(chosen.map(|(profile, destination)| Errand::for_git(profile, destination, location.authority())))
 }
 
@@ -201,7 +211,42 @@ fn read() -> Result<Attributes> {
         .map_err(|error| Error::broken("cannot read what git asks", error))?;
     let attributes = git::decode(&input);
     zeroize::Zeroize::zeroize(&mut input);
-    attributes.map_err(|why| {
+    let attributes = attributes.map_err(|why| {
         Error::new(Kind::Usage, format!("what git asks is malformed: {why}")).hint("check the URL of the remote")
-    })
+    })?;
+    trace!("git says: {}", told(&attributes));
+    Ok(attributes)
+}
+
+/// A request for the trace: where, and which of the other attributes are there.
+fn told(asked: &Attributes) -> String {
+    // Every field is named, so that a new one is decided on here.
+    let Attributes {
+        capabilities,
+        protocol,
+        host,
+        path,
+        username,
+        password,
+        password_expiry_utc: _,
+        oauth_refresh_token: _,
+        authtype: _,
+        credential,
+        ephemeral: _,
+        wwwauth,
+        state,
+    } = asked;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let part = |lead: &str, bytes: &Option<Vec<u8>>| bytes.as_deref().map(|bytes| format!("{lead}{}", text(bytes)));
+    let parts = [part("", protocol), part("://", host), part("/", path)];
+    let place = trace::url(&parts.into_iter().flatten().collect::<String>());
+    let capabilities: Vec<String> = capabilities.iter().map(|capability| text(capability)).collect();
+    format!(
+        "{place}, user name: {}, password: {}, capabilities: {}, challenges: {}, our state: {}",
+        yes(username.is_some()),
+        yes(password.is_some() || credential.is_some()),
+        if capabilities.is_empty() { "none".to_owned() } else { capabilities.join(" ") },
+        wwwauth.len(),
+        yes(!state.is_empty()),
+    )
 }

@@ -16,6 +16,7 @@ use crate::secret::Secret;
 use crate::session::Request;
 use crate::store::markers::Markers;
 use crate::store::record;
+use crate::trace::{trace, yes};
 
 /// Answers one request: 0 with a credential, 1 without.
 pub(super) fn run(command: &Kubectl) -> ExitCode {
@@ -39,16 +40,24 @@ fn answer(command: &Kubectl) -> Result<String> {
     })?;
     let config = config(&command.inline)?;
     let server = server(&asked)?;
+    let parent = process::parent();
+    let client = parent.as_ref().map_or("kubectl", |parent| parent.name.as_str());
+    let told = || server.as_ref().map_or_else(|| "no server".to_owned(), ToString::to_string);
+    trace!("{client} says: {}, KUBERNETES_EXEC_INFO: {}", told(), yes(variable.is_some()));
     let profile = profile(&config, command, server.as_ref())?;
+    let why = match (&command.profile, &server) {
+        (Some(_), _) => "it is named",
+        (None, Some(_)) if config.profiles.len() > 1 => "its clusters have the server",
+        (None, _) => "it is the only one",
+    };
+    trace!("profile: {} ({why})", profile.title());
     let destination = destination(profile, server.as_ref())?;
 
-    let parent = process::parent();
     let place = match (&server, &profile.clusters[..]) {
         (Some(location), _) => location.authority(),
         (None, [(entry, _)]) => entry.location.authority(),
         (None, _) => "the cluster".to_owned(),
     };
-    let client = parent.as_ref().map_or("kubectl", |parent| parent.name.as_str());
     let what = format!("{} needs to sign in to {place}", escape(client));
     let errand = Errand { profile, destination, client: Client::Kubectl, what, place, opens_browser: true };
 

@@ -6,10 +6,10 @@ use super::{choose, print, report};
 use crate::broker::discover;
 use crate::cli::Logout;
 use crate::clock::SystemClock;
-use crate::config::{Config, Profile, environment};
+use crate::config::{Config, Endpoints, Profile, environment};
 use crate::error::Result;
 use crate::human::escape::defuse;
-use crate::oauth::http::Web;
+use crate::oauth::http::{self, Web};
 use crate::oauth::revoke::{self, SignedOut};
 use crate::store::{Record, Store, client_secret};
 
@@ -17,7 +17,8 @@ pub(super) fn run(command: &Logout) -> Result<ExitCode> {
     let store = Store::open()?;
     if !command.all {
         let chosen = choose(&command.subject)?;
-        return sign_out(&store, chosen.profile()).map(code);
+        let ids = sessions(&store, &chosen.config, chosen.profile())?;
+        return sign_out(&store, chosen.profile(), &ids).map(code);
     }
     let mut well = true;
     // Whatever is wrong with one, the others are forgotten.
@@ -26,16 +27,16 @@ pub(super) fn run(command: &Logout) -> Result<ExitCode> {
         well = false;
         Config::default()
     });
-    for id in store.ids()? {
-        let done =
-            match config.profiles.iter().find(|profile| discover::session(profile).is_ok_and(|known| known == id)) {
-                Some(profile) => sign_out(&store, profile),
-                None => forget_stray(&store, &id),
-            };
-        well &= done.unwrap_or_else(|error| {
-            report(&error);
-            false
-        });
+    let mut seen = Vec::new();
+    for profile in &config.profiles {
+        well &= reported(sessions(&store, &config, profile).and_then(|ids| {
+            let done = if ids.is_empty() { Ok(true) } else { sign_out(&store, profile, &ids) };
+            seen.extend(ids);
+            done
+        }));
+    }
+    for id in store.ids()?.iter().filter(|id| !seen.contains(id)) {
+        well &= reported(forget_stray(&store, id));
     }
     Ok(code(well))
 }
@@ -44,27 +45,63 @@ fn code(well: bool) -> ExitCode {
     if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Whether it is over at the provider too, or nothing there could be ended.
-fn sign_out(store: &Store, profile: &Profile) -> Result<bool> {
+fn reported(done: Result<bool>) -> bool {
+    done.unwrap_or_else(|error| {
+        report(&error);
+        false
+    })
+}
+
+/// Every session of a profile there is anything of: the present one, then those from before its server moved or its account
+/// was another. One that is another profile's present one now is that profile's.
+fn sessions(store: &Store, config: &Config, profile: &Profile) -> Result<Vec<String>> {
+    let present = discover::session(profile)?;
+    let mut ids = store.ids()?;
+    ids.retain(|id| {
+        let is_anothers =
+            || config.profiles.iter().any(|other| discover::session(other).is_ok_and(|known| known == *id));
+        let is_of_it = || matches!(store.peek(id), Ok(Some(record)) if record.is_of(profile));
+        *id == present || (is_of_it() && !is_anothers())
+    });
+    ids.sort_by_key(|id| *id != present);
+    Ok(ids)
+}
+
+/// Forgets these sessions of a profile; whether they are over at the provider too, or nothing there could be ended.
+fn sign_out(store: &Store, profile: &Profile, ids: &[String]) -> Result<bool> {
     let title = profile.title();
-    let endpoints = discover::kept(profile)?;
-    let kept = forget(store, &discover::session(profile)?)?.filter(|record| record.signed_in_at.is_some());
-    let (Some(endpoints), Some(Record { refresh_token, session_id, revocation_endpoint, .. })) = (endpoints, kept)
-    else {
+    let present = discover::kept(profile)?;
+    let (mut well, mut was_signed_in) = (true, false);
+    for id in ids {
+        let forgotten = forget(store, id).unwrap_or_else(|error| {
+            report(&error);
+            well = false;
+            None
+        });
+        let Some(record) = forgotten.filter(|record| record.signed_in_at.is_some()) else { continue };
+        was_signed_in = true;
+        let (said, ended) = end(profile, present.as_deref(), &record);
+        let is_present = present.as_ref().is_some_and(|endpoints| endpoints.token == record.token_endpoint);
+        let which = if is_present { String::new() } else { format!(" (at {})", http::host(&record.token_endpoint)) };
+        say(&format!("{title}{which}: {said}"))?;
+        well &= ended;
+    }
+    if !was_signed_in && well {
         say(&format!("{title}: not signed in"))?;
-        return Ok(true);
-    };
+    }
+    Ok(well)
+}
+
+/// Ends a session that was forgotten here at its provider; what to say of it, and whether it cannot live on.
+fn end(profile: &Profile, present: Option<&Endpoints>, record: &Record) -> (String, bool) {
     let http = Web::new(profile.ca_file.clone(), environment::proxies);
     // A secret that cannot be read is the provider's to miss: what is here is gone already.
     let secret = profile.client_secret_file.as_ref().and_then(|path| client_secret::read(path).ok());
-    let (token, session_id, known) = (refresh_token.as_ref(), session_id.as_deref(), revocation_endpoint.as_deref());
-    let (said, well) = match revoke::sign_out(&http, profile, &endpoints, secret.as_ref(), token, session_id, known) {
-        SignedOut::Ended(host) => (format!("forgotten here, ended at {host}"), true),
+    match revoke::sign_out(&http, profile, present, secret.as_ref(), &record.approved()) {
+        SignedOut::Ended(said) => (format!("forgotten here, {said}"), true),
         SignedOut::NoWay(why) => (format!("forgotten here; {why}"), true),
         SignedOut::Failed(why) => (format!("forgotten here, but it may live on at the provider: {why}"), false),
-    };
-    say(&format!("{title}: {said}"))?;
-    Ok(well)
+    }
 }
 
 /// A session whose profile is gone from the configuration: nobody knows any more where it would be ended.

@@ -21,7 +21,7 @@ use crate::broker::discover::{self, World};
 use crate::cli::{Command, Inline, Subject};
 use crate::clock::{Clock, SystemClock};
 use crate::config::file::{self, Spelt};
-use crate::config::{Config, Destination, Endpoints, Location, Profile, environment, matching};
+use crate::config::{Config, Destination, Endpoints, Location, Profile, TokenKind, environment, matching};
 use crate::error::{Error, Kind, Result};
 use crate::human::presence::Client;
 use crate::human::terminal::Terminal;
@@ -30,9 +30,11 @@ use crate::protocol::Credential;
 use crate::secret::Secret;
 use crate::session::Request;
 use crate::store::{Store, Token, record};
+use crate::trace::{self, trace};
 
 /// Does what the command line asks and reports how it went.
 pub(crate) fn run(command: Command) -> ExitCode {
+    trace!("keyfob {} for {}: {}", env!("CARGO_PKG_VERSION"), std::env::consts::OS, name(&command));
     let done = match command {
         Command::Git(git) => return git::run(&git),
         Command::Kubectl(kubectl) => return kubectl::run(&kubectl),
@@ -51,12 +53,30 @@ pub(crate) fn run(command: Command) -> ExitCode {
     })
 }
 
+/// The command, without what follows it: a URL may hold a password, a wrong word anything.
+fn name(command: &Command) -> String {
+    let (client, operation) = match command {
+        Command::Git(git) => ("git", git.operation.as_str()),
+        Command::Docker(docker) => ("docker", docker.words.first().map_or("", String::as_str)),
+        Command::Kubectl(_) => return "kubectl".to_owned(),
+        Command::Login(_) => return "login".to_owned(),
+        Command::Logout(_) => return "logout".to_owned(),
+        Command::Status(_) => return "status".to_owned(),
+        Command::Token(_) => return "token".to_owned(),
+        Command::Providers(_) => return "providers".to_owned(),
+    };
+    let known = ["get", "store", "erase", "list", "capability", "version"];
+    let operation = known.into_iter().find(|known| *known == operation).unwrap_or("(another operation)");
+    format!("{client} {operation}")
+}
+
 /// The exit code of a call that could not be understood. Clients have rules of their own: git would take anything but 0
 /// for "ask somebody else", so where it wanted a credential it is stopped and the usage on stderr is seen; docker's and
 /// kubectl's helpers end with 0 or 1.
 pub(crate) fn misspelt(args: &[OsString]) -> ExitCode {
     let called = args.first().map(Path::new).and_then(Path::file_stem).unwrap_or_default();
-    let word = if called == "git-credential-keyfob" { Some("git") } else { args.get(1).and_then(|word| word.to_str()) };
+    let mut words = args.iter().skip(1).filter_map(|word| word.to_str());
+    let word = if called == "git-credential-keyfob" { Some("git") } else { words.find(|word| *word != "--verbose") };
     match word {
         Some("git") => {
             if args.iter().any(|word| word == "get") {
@@ -71,6 +91,7 @@ pub(crate) fn misspelt(args: &[OsString]) -> ExitCode {
 
 /// Says an error on stderr. A closed stderr has nobody to tell.
 fn report(error: &Error) {
+    trace::failed(error);
     let _ = io::stderr().write_all(error.lines().as_bytes());
 }
 
@@ -131,6 +152,12 @@ fn choose(subject: &Subject) -> Result<Chosen> {
             _ => return Err(Error::new(Kind::Usage, "which profile?").hint(config.choices())),
         },
     };
+    let why = || match (&location, &subject.name) {
+        (Some(location), _) => format!("it answers for {location}"),
+        (None, Some(_)) => "it is named".to_owned(),
+        (None, None) => "it is the only one".to_owned(),
+    };
+    trace!("profile: {} ({})", config.profiles[index].title(), why());
     Ok(Chosen { config, index, destination, location })
 }
 
@@ -190,11 +217,13 @@ impl Errand<'_> {
         endpoints: &Endpoints,
         work: impl FnOnce(&Broker<'_>) -> Result<T>,
     ) -> Result<T> {
+        let id = record::id(self.profile, &endpoints.token);
+        trace!("session: {id} at {}", trace::url(&endpoints.token));
         work(&Broker {
             profile: self.profile,
             endpoints,
             destination: self.destination,
-            id: &record::id(self.profile, &endpoints.token),
+            id: &id,
             store: world.store,
             clock: world.clock,
             http: world.http,
@@ -221,7 +250,17 @@ impl Errand<'_> {
 
     /// The token for this errand's destination, by whatever it takes.
     fn obtain(&self, request: Request) -> Result<Token> {
-        self.with_broker(request.login, |broker| broker.obtain(request))
+        let token = self.with_broker(request.login, |broker| broker.obtain(request))?;
+        trace!("answer: {}", self.told(&token));
+        Ok(token)
+    }
+
+    /// A token for the trace: its kind and its end.
+    fn told(&self, token: &Token) -> String {
+        let (kind, now) = (self.destination.token, now());
+        let what = if kind == TokenKind::Id { "an ID token" } else { "an access token" };
+        let end = token.told_end(kind, now).map(|end| format!(", told to end in {} s", end - now));
+        format!("{what}{}", end.unwrap_or_default())
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::proxy::Proxies;
 use crate::secret::Secret;
@@ -18,6 +18,30 @@ pub(crate) enum Interactive {
     Never,
     /// Run the device flow even with no terminal, prompting on stderr.
     Always,
+}
+
+/// Where a trace goes (`KEYFOB_LOG`).
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Log {
+    Off,
+    Stderr,
+    File(PathBuf),
+    /// Neither of these; the word.
+    Unusable(String),
+}
+
+/// `KEYFOB_LOG`: `1`, `true` or `stderr`, or the whole path of a file to write to; unset or false is off.
+pub(crate) fn log() -> Log {
+    env::var_os("KEYFOB_LOG").map_or(Log::Off, |value| read_log(&value))
+}
+
+fn read_log(value: &OsString) -> Log {
+    match value.to_string_lossy().to_ascii_lowercase().as_str() {
+        _ if is_false(value) => Log::Off,
+        "1" | "true" | "yes" | "on" | "stderr" => Log::Stderr,
+        _ if Path::new(value).is_absolute() => Log::File(PathBuf::from(value)),
+        _ => Log::Unusable(value.to_string_lossy().into_owned()),
+    }
 }
 
 /// `KEYFOB_CONFIG`: the file to read in place of the person's own configuration.
@@ -39,6 +63,21 @@ pub(crate) fn interactive() -> Result<Interactive, String> {
         "always" => Ok(Interactive::Always),
         other => Err(other.to_owned()),
     }
+}
+
+/// `KEYFOB_PLAIN`: set to anything but 0 or false: no colours, no rewriting of lines, no QR code.
+pub(crate) fn plain() -> bool {
+    is_on("KEYFOB_PLAIN")
+}
+
+/// `NO_COLOR`: set and not empty, as <https://no-color.org> has it.
+pub(crate) fn no_color() -> bool {
+    env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// `TERM=dumb`: a terminal that can only write one line after the other.
+pub(crate) fn dumb_terminal() -> bool {
+    env::var_os("TERM").is_some_and(|value| value == "dumb")
 }
 
 /// `CI`: set and not `false`, as every CI service does.
@@ -118,5 +157,21 @@ mod tests {
         for value in ["1", "true", "yes", "on", "2"] {
             assert!(!is_false(&value.into()), "{value}");
         }
+    }
+
+    #[test]
+    fn a_trace_goes_to_stderr_or_to_a_file() {
+        for (value, log) in [
+            ("0", Log::Off),
+            ("", Log::Off),
+            ("True", Log::Stderr),
+            ("stderr", Log::Stderr),
+            ("debug", Log::Unusable("debug".to_owned())),
+            ("keyfob.log", Log::Unusable("keyfob.log".to_owned())),
+        ] {
+            assert_eq!(read_log(&value.into()), log, "{value}");
+        }
+        let path = env::temp_dir().join("keyfob.log");
+        assert_eq!(read_log(&path.clone().into_os_string()), Log::File(path));
     }
 }

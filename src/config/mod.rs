@@ -20,6 +20,7 @@ pub(crate) use profile::{Auth, Destination, Endpoints, Profile, Server, Slot, Sp
 pub(crate) use crate::oauth::provider::TokenKind;
 
 use crate::error::{Error, Kind, Result};
+use crate::trace::trace;
 
 /// A configuration file is written by hand; one larger than this is something else.
 const SIZE_LIMIT: u64 = 1 << 20;
@@ -83,6 +84,7 @@ fn read(path: Option<&Path>) -> Result<Config> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            trace!("configuration: {} is not there", path.display());
             return Ok(Config::default());
         }
         Err(error) => return Err(unreadable(path, error)),
@@ -94,7 +96,9 @@ fn read(path: Option<&Path>) -> Result<Config> {
         return Err(Error::new(Kind::Configuration, format!("{} is larger than a megabyte", path.display()))
             .hint("is it the right file?"));
     }
-    file::parse(&text, path)
+    let config = file::parse(&text, path)?;
+    trace!("configuration: {}, profiles: {}", path.display(), config.profiles.len());
+    Ok(config)
 }
 
 /// Whoever can write this file can send a person to a sign-in page of their own and tokens to hosts of their own.

@@ -47,6 +47,22 @@ impl Slot {
             .collect::<Vec<_>>()
             .join("&")
     }
+
+    /// The slot of that name; what it cannot be named by is left out.
+    pub(crate) fn of_key(key: &str) -> Self {
+        let mut slot = Self::default();
+        for (name, value) in key.split('&').filter_map(|part| part.split_once('=')) {
+            let value = value.replace("%26", "&").replace("%25", "%");
+            match name {
+                "organization" => slot.organization = Some(value),
+                "audience" => slot.audience = Some(value),
+                "resource" => slot.resource = Some(value),
+                "scope" => slot.scopes = value.split(' ').map(str::to_owned).collect(),
+                _ => {}
+            }
+        }
+        slot
+    }
 }
 
 /// One place where a profile's tokens go.
@@ -212,5 +228,8 @@ mod tests {
         let sly = slot(Some("x&audience=y"), None, &[]).key();
         assert_ne!(sly, slot(Some("x"), Some("y"), &[]).key());
         assert_eq!(sly, "organization=x%26audience=y");
+        for slot in [slot(None, None, &[]), slot(Some("x&audience=%26"), Some("a=b"), &["r", "w:x"])] {
+            assert_eq!(Slot::of_key(&slot.key()), slot);
+        }
     }
 }

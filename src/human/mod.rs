@@ -1,9 +1,10 @@
-//! The person, if there is one: whether to ask (presence), how to speak (terminal), what is fit to be shown (escape), and
-//! a page to open (browser).
+//! The person, if there is one: whether to ask (presence), how to speak (terminal), what is fit to be shown (escape), how
+//! wide and how colourful stdout is (screen), and a page to open (browser).
 
 pub(crate) mod browser;
 pub(crate) mod escape;
 pub(crate) mod presence;
+pub(crate) mod screen;
 pub(crate) mod terminal;
 
 use crate::clock::Timestamp;

@@ -3,6 +3,7 @@
 use crate::config::environment::{self, Interactive};
 use crate::error::{Error, Kind, Result};
 use crate::process;
+use crate::trace::{trace, yes};
 
 /// What asks: each client has ways of its own to say that nobody is watching.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +92,12 @@ pub(crate) fn presence(client: Client, terminal: bool) -> Result<Presence> {
         gcm_off: environment::gcm_interactive_off(),
         silent_fetch: environment::vscode_fetches_silently(),
     };
-    Ok(decide(signals, || process::git_config("credential.interactive")))
+    let presence = decide(signals, || process::git_config("credential.interactive"));
+    match &presence {
+        Presence::Here => trace!("presence: somebody is here (terminal: {})", yes(terminal)),
+        Presence::Away(why) => trace!("presence: nobody is here to be asked ({why})"),
+    }
+    Ok(presence)
 }
 
 #[cfg(test)]

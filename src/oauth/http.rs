@@ -14,12 +14,14 @@ use base64::engine::general_purpose::STANDARD;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
 use zeroize::Zeroize;
 
+use super::exchange;
 use super::provider::SecretBy;
 use crate::clock::{self, Timestamp};
 use crate::config::Location;
 use crate::config::proxy::{BadProxy, Proxies, Proxy};
 use crate::human::escape::escape;
 use crate::secret::Secret;
+use crate::trace::trace;
 
 /// How long one request may take, from the name look-up to the last byte.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -90,6 +92,17 @@ impl Form {
             "" => words,
             secret => without_its_beginning(words.replace(secret, "(redacted)"), secret),
         })
+    }
+
+    /// Keeps a text that is no parameter out of what a server is quoted with.
+    pub(crate) fn hide(&mut self, text: &str) {
+        self.hidden.push(Secret::new(text));
+    }
+
+    /// What is sent, by name, and whether its value is nobody else's business.
+    pub(super) fn names(&self) -> impl Iterator<Item = (&str, bool)> {
+        let fields = self.fields.iter().map(|(name, _)| (name.as_str(), SECRET_PARAMETERS.contains(&name.as_str())));
+        fields.chain(self.authorization.iter().map(|_| ("Authorization", true)))
     }
 
     #[cfg(test)]
@@ -189,6 +202,9 @@ impl Web {
             let variable = proxy.as_ref().map_or("HTTPS_PROXY", |proxy| proxy.variable);
             lasting(format!("{variable} names no proxy"), &format!("correct {variable}, or unset it"))
         })?;
+        if let Some(Proxy { variable, authority, url: _ }) = &proxy {
+            trace!("proxy: {authority} ({variable})");
+        }
         let tls = TlsConfig::builder().root_certs(roots);
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -222,6 +238,16 @@ impl Web {
 
 impl Http for Web {
     fn post(&self, url: &str, form: &Form, patience: Duration) -> Result<Response, Unreachable> {
+        exchange::traced("POST", url, form, || self.send(url, form, patience))
+    }
+
+    fn get(&self, url: &str, query: &Form) -> Result<Response, Unreachable> {
+        exchange::traced("GET", url, query, || self.ask(url, query))
+    }
+}
+
+impl Web {
+    fn send(&self, url: &str, form: &Form, patience: Duration) -> Result<Response, Unreachable> {
         let pairs = form.fields.iter().map(|(name, value)| (name.as_str(), value.expose()));
         let agent = self.agent(url, patience)?;
         let mut request = agent.ureq.post(url);
@@ -231,7 +257,7 @@ impl Http for Web {
         read(request.send_form(pairs)).map_err(|error| why(url, agent.proxy.as_ref(), &error))
     }
 
-    fn get(&self, url: &str, query: &Form) -> Result<Response, Unreachable> {
+    fn ask(&self, url: &str, query: &Form) -> Result<Response, Unreachable> {
         let pairs = query.fields.iter().map(|(name, value)| (name.as_str(), value.expose()));
         let agent = self.agent(url, PATIENCE)?;
         read(agent.ureq.get(url).query_pairs(pairs).call()).map_err(|error| why(url, agent.proxy.as_ref(), &error))

@@ -18,6 +18,11 @@ pub(crate) struct Claims {
     pub(crate) email: Option<String>,
     /// The organization a WorkOS access token is for.
     pub(crate) org_id: Option<String>,
+    pub(crate) iss: Option<String>,
+    /// Whom the token is for (RFC 7519 section 4.1.3); empty where it does not say.
+    pub(crate) aud: Vec<String>,
+    /// What it allows: `scope` as RFC 9068 has it, or `scp` as Okta and Entra do; empty where it does not say.
+    pub(crate) scope: Vec<String>,
 }
 
 impl Claims {
@@ -50,7 +55,24 @@ pub(crate) fn claims(token: &str) -> Option<Claims> {
         sub: text("sub"),
         email: text("email"),
         org_id: text("org_id"),
+        iss: text("iss"),
+        aud: texts(payload.get("aud")),
+        scope: words(payload.get("scope").or_else(|| payload.get("scp"))),
     })
+}
+
+/// One text, or a list of them.
+fn texts(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::String(text)) => vec![text.clone()],
+        Some(Value::Array(values)) => values.iter().filter_map(|value| Some(value.as_str()?.to_owned())).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The words of one text, or of a list of them.
+fn words(value: Option<&Value>) -> Vec<String> {
+    texts(value).iter().flat_map(|text| text.split_whitespace()).map(str::to_owned).collect()
 }
 
 /// `NumericDate` (RFC 7519 section 2): seconds since 1970, with a fraction allowed.
@@ -72,6 +94,23 @@ mod tests {
         let claims = claims(&jwt(r#"{"exp":1700000300.5,"iat":1700000000,"sid":"session_1","aud":["x"]}"#)).unwrap();
         assert_eq!((claims.exp(), claims.iat()), (Some(1_700_000_300), Some(1_700_000_000)));
         assert_eq!(claims.sid.as_deref(), Some("session_1"));
+    }
+
+    #[test]
+    fn whom_it_is_for_and_what_it_allows_in_every_spelling() {
+        for (payload, aud, scope) in [
+            (r#"{"aud":"api","scope":"read write"}"#, &["api"][..], &["read", "write"][..]),
+            (r#"{"aud":["a","b",7],"scp":["read","write"]}"#, &["a", "b"], &["read", "write"]),
+            (r#"{"aud":{},"scp":"read"}"#, &[], &["read"]),
+            ("{}", &[], &[]),
+        ] {
+            let claims = claims(&jwt(payload)).unwrap();
+            assert_eq!((&claims.aud[..], &claims.scope[..]), (&own(aud)[..], &own(scope)[..]), "{payload}");
+        }
+    }
+
+    fn own(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
     }
 
     #[test]

@@ -4,8 +4,9 @@
 pub(crate) mod answer;
 pub(crate) mod device;
 pub(crate) mod discovery;
+mod exchange;
 pub(crate) mod http;
-mod jwt;
+pub(crate) mod jwt;
 pub(crate) mod pkce;
 pub(crate) mod provider;
 pub(crate) mod refresh;

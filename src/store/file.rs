@@ -10,11 +10,12 @@ use serde::Deserialize;
 use zeroize::Zeroize;
 
 use super::lock::{self, Lock};
-use super::private::{self, Taken};
+use super::private::{self, Opened, Stored, Taken};
 use super::record::{Record, VERSION};
 use crate::clock::{Clock, Timestamp};
 use crate::config::folders;
 use crate::error::{Error, Kind, Result};
+use crate::trace::trace;
 
 /// Room beyond the present record that is reserved on disk before a request is sent whose answer must be saved.
 const HEADROOM: usize = 16 << 10;
@@ -35,11 +36,32 @@ struct Version {
 }
 
 /// What reading came to, short of an error.
-enum Found {
+pub(crate) enum Found {
     Nothing,
-    Record(Box<Record>),
+    Record(Box<Kept>),
     /// Something that is no record; why.
     Broken(String),
+}
+
+/// A record as it was read, without a lock.
+pub(crate) struct Kept {
+    pub(crate) record: Record,
+    file: Opened,
+}
+
+impl Kept {
+    /// Notes, to within an hour and in the file's own time, that what it holds was handed out at `now`. A save needs no
+    /// such note, and whoever only looks makes none.
+    pub(crate) fn used(&self, now: Timestamp) {
+        self.file.used(now);
+    }
+}
+
+/// A file that is named after a session.
+struct Listed {
+    id: String,
+    path: PathBuf,
+    is_lock: bool,
 }
 
 impl Store {
@@ -57,7 +79,7 @@ impl Store {
     /// aside.
     pub(crate) fn peek(&self, id: &str) -> Result<Option<Record>> {
         Ok(match self.read(id)? {
-            Found::Record(record) => Some(*record),
+            Found::Record(kept) => Some(kept.record),
             Found::Nothing | Found::Broken(_) => None,
         })
     }
@@ -65,26 +87,19 @@ impl Store {
     /// The names of all sessions there is anything of.
     pub(crate) fn ids(&self) -> Result<Vec<String>> {
         let mut ids: Vec<String> =
-            self.listed()?.into_iter().filter(|(_, is_lock)| !is_lock).map(|(id, _)| id).collect();
+            self.listed()?.into_iter().filter(|file| !file.is_lock).map(|file| file.id).collect();
         ids.sort();
         ids.dedup();
         Ok(ids)
     }
 
-    /// Every file of a session but its locks.
-    fn files(&self, id: &str) -> Result<Vec<PathBuf>> {
-        let names = fs::read_dir(&self.folder)
-            .map_err(|error| Error::broken(format!("cannot read {}", self.folder.display()), error))?;
-        let ours = |name: &str| {
-            let extension = name.strip_prefix(id).and_then(|rest| rest.strip_prefix('.'));
-            extension.is_some_and(|extension| !LOCKS.contains(&extension))
-        };
-        let paths = names.flatten().filter(|entry| entry.file_name().to_str().is_some_and(ours));
-        Ok(paths.map(|entry| entry.path()).collect())
+    /// How a session's record is kept, if there is one.
+    pub(crate) fn stored(&self, id: &str) -> Option<Stored> {
+        private::stored(self.path(id, "json"))
     }
 
-    /// What is in the folder: each file's session, and whether it is a lock.
-    fn listed(&self) -> Result<Vec<(String, bool)>> {
+    /// What is in the folder.
+    fn listed(&self) -> Result<Vec<Listed>> {
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
@@ -92,9 +107,12 @@ impl Store {
             }
             Err(error) => return Err(Error::broken(format!("cannot read {}", self.folder.display()), error)),
         };
-        let parts =
-            |name: &str| name.split_once('.').map(|(id, extension)| (id.to_owned(), LOCKS.contains(&extension)));
-        Ok(entries.flatten().filter_map(|entry| parts(entry.file_name().to_str()?)).collect())
+        let listed = entries.flatten().filter_map(|entry| {
+            let name = entry.file_name();
+            let (id, extension) = name.to_str()?.split_once('.')?;
+            Some(Listed { id: id.to_owned(), path: entry.path(), is_lock: LOCKS.contains(&extension) })
+        });
+        Ok(listed.collect())
     }
 
     /// Tries once to take the record's lock; `None` while another process holds it. A place where nothing can be
@@ -105,8 +123,9 @@ impl Store {
             Taken::Lock(lock) => (lock, None),
             Taken::Unwritable(why) => (Lock::none(), Some(why)),
         };
+        trace!("lock: {}", if lock.is_exclusive() { "taken" } else { "there is none to be had, going on without" });
         let (record, set_aside) = match self.read(id)? {
-            Found::Record(record) => (*record, None),
+            Found::Record(kept) => (kept.record, None),
             Found::Nothing => (Record::default(), None),
             Found::Broken(why) => (Record::default(), Some(self.set_aside(id, &why, now))),
         };
@@ -132,9 +151,10 @@ impl Store {
         private::take(&self.path(id, kind))
     }
 
-    fn read(&self, id: &str) -> Result<Found> {
+    /// Reads a record without a lock, and tells a broken one from none.
+    pub(crate) fn read(&self, id: &str) -> Result<Found> {
         let path = self.path(id, "json");
-        let Some(mut bytes) = private::read(&path)? else { return Ok(Found::Nothing) };
+        let Some((mut bytes, file)) = private::read_open(&path)? else { return Ok(Found::Nothing) };
         if !private::is_whole(&bytes) {
             return Ok(Found::Broken("it is larger than a megabyte".to_owned()));
         }
@@ -149,7 +169,7 @@ impl Store {
             }
             Ok(record) if version == VERSION => Ok(match record.is_foreign_to(id) {
                 Some(why) => Found::Broken(why.to_owned()),
-                None => Found::Record(Box::new(record)),
+                None => Found::Record(Box::new(Kept { record, file })),
             }),
             Ok(_) => Ok(Found::Broken(format!("version {version} never was"))),
             // Not the error's text: it may quote what it stumbled over.
@@ -191,8 +211,8 @@ impl Guard<'_> {
 
     /// Reads the record again from the disk: where there are no locks another process may have written meanwhile.
     pub(crate) fn reread(&mut self) -> Result<()> {
-        if let Found::Record(record) = self.store.read(&self.id)? {
-            self.record = *record;
+        if let Found::Record(kept) = self.store.read(&self.id)? {
+            self.record = kept.record;
         }
         Ok(())
     }
@@ -225,6 +245,10 @@ impl Guard<'_> {
         }
         let temporary = self.temporary();
         let saved = self.write(&temporary);
+        match &saved {
+            Ok(()) => trace!("record: saved"),
+            Err(error) => trace!("record: not saved: {error}"),
+        }
         saved.map_err(|error| {
             let _ = fs::remove_file(&temporary);
             private::cannot_save(&self.store.folder, error)
@@ -242,10 +266,11 @@ impl Guard<'_> {
 
     /// Removes the record from the disk, and what was ever set aside or left behind of it: all of them hold secrets.
     pub(crate) fn remove(self) -> Result<()> {
-        for path in self.store.files(&self.id)? {
-            match fs::remove_file(&path) {
+        trace!("record: {} and what is beside it is removed", self.id);
+        for file in self.store.listed()?.into_iter().filter(|file| file.id == self.id && !file.is_lock) {
+            match fs::remove_file(&file.path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(Error::broken(format!("cannot remove {}", path.display()), error));
+                    return Err(Error::broken(format!("cannot remove {}", file.path.display()), error));
                 }
                 _ => {}
             }
@@ -304,6 +329,23 @@ mod tests {
         assert!(store.try_lock("id", 0).unwrap().is_none(), "one writer at a time");
         assert_eq!(names(&store), ["id.json", "id.lock"]);
         assert_eq!(store.ids().unwrap(), ["id"]);
+    }
+
+    #[test]
+    fn a_use_is_noted_once_an_hour_and_a_look_never() {
+        let (_root, store) = store();
+        saved(&store);
+        let saved_at = store.stored("id").unwrap().changed_at;
+        let used = |at: Timestamp| {
+            let Found::Record(kept) = store.read("id").unwrap() else { panic!("it is there") };
+            kept.used(at);
+            store.peek("id").unwrap();
+            store.stored("id").unwrap().changed_at - saved_at
+        };
+        assert_eq!(used(saved_at + 3_500), 0);
+        assert_eq!(used(saved_at + 3_700), 3_700);
+        assert_eq!(used(saved_at + 7_200), 3_700);
+        assert_eq!(used(saved_at - 9_000), 3_700, "a clock that was set back");
     }
 
     #[test]

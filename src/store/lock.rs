@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
+use crate::trace::trace;
 
 /// A lock that is held until it is dropped; or, where there are no locks to be had, its place.
 #[derive(Debug)]
@@ -59,6 +60,9 @@ pub(crate) fn patiently<T>(clock: &dyn Clock, mut attempt: impl FnMut(Duration) 
         let waited = clock.elapsed().saturating_sub(began);
         if let Some(done) = attempt(waited)? {
             return Ok(done);
+        }
+        if count == 0 {
+            trace!("lock: another process holds it, waiting");
         }
         if waited > PATIENCE {
             break;

@@ -4,10 +4,10 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::private;
-use crate::clock::Timestamp;
+use crate::clock::{self, Timestamp};
 use crate::config::folders;
 use crate::error::Result;
 use crate::secret::Secret;
@@ -45,7 +45,7 @@ impl Markers {
 
     /// Removes the markers of processes long gone.
     pub(crate) fn sweep(&self, now: Timestamp) {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now.unsigned_abs());
+        let now = clock::system_time(now);
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         for entry in entries.flatten() {
             let written = entry.metadata().and_then(|meta| meta.modified());
@@ -77,7 +77,7 @@ mod tests {
         assert!(markers.claim("tty2", "abc", &token) && markers.claim("tty1", "abc", &Secret::new("other")));
         let path = markers.path("7-1", "abc");
         let written = fs::metadata(&path).unwrap().modified().unwrap();
-        let written = written.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs().cast_signed();
+        let written = clock::timestamp(written);
         markers.sweep(written + 3_000);
         assert!(path.exists());
         markers.sweep(written + 7_000);

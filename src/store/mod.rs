@@ -9,6 +9,7 @@ pub(crate) mod passwords;
 mod private;
 pub(crate) mod record;
 
-pub(crate) use file::{Guard, Store};
+pub(crate) use file::{Found, Guard, Store};
 pub(crate) use lock::{Lock, jitter, patiently};
+pub(crate) use private::{Stored, append};
 pub(crate) use record::{Failure, Record, Token};

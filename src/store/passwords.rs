@@ -11,11 +11,12 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
 
 use super::lock::{self, Lock};
-use super::private::{self, Taken};
+use super::private::{self, Stored, Taken};
 use crate::clock::Clock;
 use crate::config::folders;
 use crate::error::{Error, Kind, Result};
 use crate::secret::{self, SecretBytes};
+use crate::trace::trace;
 
 const VERSION: u32 = 1;
 
@@ -73,6 +74,16 @@ struct Place {
     unknown: Map<String, Value>,
 }
 
+/// An entry with what is known of it beside the secret.
+pub(crate) struct Listed {
+    /// `git` or `docker`.
+    pub(crate) service: String,
+    /// What the client calls the place.
+    pub(crate) place: SecretBytes,
+    pub(crate) entry: Entry,
+    pub(crate) stored: Option<Stored>,
+}
+
 /// The folder with all of them.
 #[derive(Debug)]
 pub(crate) struct Passwords {
@@ -92,6 +103,36 @@ impl Passwords {
 
     /// Every entry of a service with the name of its place, without a lock.
     pub(crate) fn all(&self, service: &str) -> Result<Vec<(Vec<u8>, Entry)>> {
+        let mut all = Vec::new();
+        for path in self.paths()? {
+            if let Some(place) = Self::read(&path)?.filter(|place| place.service == service) {
+                all.extend(place.entries.into_iter().map(|entry| (place.name.expose().to_vec(), entry)));
+            }
+        }
+        Ok(all)
+    }
+
+    /// Everything there is, by place, without a lock; a file that cannot be read is an error among the others.
+    pub(crate) fn listed(&self) -> Result<Vec<Result<Listed>>> {
+        let mut listed = Vec::new();
+        for path in self.paths()? {
+            match Self::read(&path) {
+                Ok(Some(Place { service, name, entries, .. })) => {
+                    let stored = private::stored(path);
+                    listed.extend(entries.into_iter().map(|entry| {
+                        let (service, place, stored) = (service.clone(), name.clone(), stored.clone());
+                        Ok(Listed { service, place, entry, stored })
+                    }));
+                }
+                Ok(None) => {}
+                Err(error) => listed.push(Err(error)),
+            }
+        }
+        Ok(listed)
+    }
+
+    /// The files of all places, in an order that stays.
+    fn paths(&self) -> Result<Vec<PathBuf>> {
         let files = match fs::read_dir(&self.folder) {
             Ok(files) => files,
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
@@ -99,16 +140,10 @@ impl Passwords {
             }
             Err(error) => return Err(Error::broken(format!("cannot read {}", self.folder.display()), error)),
         };
-        let mut all = Vec::new();
-        for path in files
-            .filter_map(|file| Some(file.ok()?.path()))
-            .filter(|path| path.extension().is_some_and(|e| e == "json"))
-        {
-            if let Some(place) = Self::read(&path)?.filter(|place| place.service == service) {
-                all.extend(place.entries.into_iter().map(|entry| (place.name.expose().to_vec(), entry)));
-            }
-        }
-        Ok(all)
+        let paths = files.filter_map(|file| Some(file.ok()?.path()));
+        let mut paths: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|e| e == "json")).collect();
+        paths.sort();
+        Ok(paths)
     }
 
     /// Changes the entries of a place under the lock; a change that changes nothing writes nothing, and a place without
@@ -136,6 +171,9 @@ impl Passwords {
         }
         let saved = if place.entries.is_empty() { self.remove(&path) } else { self.write(&path, &place) };
         drop(lock);
+        if saved.is_ok() {
+            trace!("plain store: saved");
+        }
         saved.map_err(|error| private::cannot_save(&self.folder, error))
     }
 

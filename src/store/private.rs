@@ -3,13 +3,18 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use super::lock::{Attempt, Lock};
+use crate::clock::{self, Timestamp};
 use crate::error::{Error, Kind, Result};
 
 /// No file of ours is larger; something that is, is none.
 const SIZE_LIMIT: u64 = 1 << 20;
+
+/// How exactly the last use of a file is known: nothing is written for one that was used since.
+const USE: Duration = Duration::from_secs(3_600);
 
 /// `O_NOFOLLOW | O_CLOEXEC`, as std wants them.
 #[cfg(unix)]
@@ -25,8 +30,50 @@ pub(super) enum Taken {
     Unwritable(String),
 }
 
+/// A file that was read, still open.
+#[derive(Debug)]
+pub(super) struct Opened {
+    file: File,
+    modified: Option<SystemTime>,
+}
+
+impl Opened {
+    /// Notes a use in the file's own time, at most once an hour. That it cannot be noted changes nothing.
+    pub(super) fn used(&self, now: Timestamp) {
+        let now = clock::system_time(now);
+        let is_old = |modified: SystemTime| now.duration_since(modified).is_ok_and(|age| age > USE);
+        if self.modified.is_some_and(is_old) {
+            let _ = self.file.set_modified(now);
+        }
+    }
+}
+
+/// How something is kept on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stored {
+    pub(crate) path: PathBuf,
+    /// The permission bits, where the system has such.
+    pub(crate) mode: Option<u32>,
+    pub(crate) changed_at: Timestamp,
+}
+
+/// How the file at `path` is kept, if there is one.
+pub(super) fn stored(path: PathBuf) -> Option<Stored> {
+    let meta = fs::symlink_metadata(&path).ok()?;
+    #[cfg(unix)]
+    let mode = Some(std::os::unix::fs::MetadataExt::mode(&meta) & 0o7777);
+    #[cfg(not(unix))]
+    let mode = None;
+    Some(Stored { path, mode, changed_at: clock::timestamp(meta.modified().ok()?) })
+}
+
 /// Reads a file whole; `None` where there is none. Larger than a megabyte it comes as its first megabyte and a byte.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+    Ok(read_open(path)?.map(|(bytes, _)| bytes))
+}
+
+/// The same, with the file it was read from.
+pub(super) fn read_open(path: &Path) -> Result<Option<(Vec<u8>, Opened)>> {
     let unreadable = |error| Error::broken(format!("cannot read {}", path.display()), error);
     let file = match open(OpenOptions::new().read(true), path) {
         Ok(file) => file,
@@ -34,10 +81,10 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
         Err(error) if is_link(&error) => return Err(link_error(path)),
         Err(error) => return Err(unreadable(error)),
     };
-    let size = refuse_open_file(&file, path)?;
-    let mut bytes = Vec::with_capacity(usize::try_from(size.min(SIZE_LIMIT)).unwrap_or(0) + 1);
-    file.take(SIZE_LIMIT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    Ok(Some(bytes))
+    let meta = refuse_open_file(&file, path)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(meta.len().min(SIZE_LIMIT)).unwrap_or(0) + 1);
+    (&file).take(SIZE_LIMIT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(Some((bytes, Opened { file, modified: meta.modified().ok() })))
 }
 
 /// Whether bytes that [`read`] returned are all of a file.
@@ -79,6 +126,15 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
 /// Writes a file whose loss costs nothing: no lock, no fsync, whoever comes last wins.
 pub(super) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     in_folder(path, || open(OpenOptions::new().write(true).create(true).truncate(true), path))?.write_all(bytes)
+}
+
+/// Opens a file to add to, which is made where it is missing.
+pub(crate) fn append(path: &Path) -> Result<File> {
+    match open(OpenOptions::new().append(true).create(true), path) {
+        Ok(file) => refuse_open_file(&file, path).map(|_| file),
+        Err(error) if is_link(&error) => Err(link_error(path)),
+        Err(error) => Err(Error::broken(format!("cannot write to {}", path.display()), error)),
+    }
 }
 
 /// Makes an empty file; whether it was not there before.
@@ -167,8 +223,8 @@ fn link_error(path: &Path) -> Error {
         .hint(format!("run: rm {}", path.display()))
 }
 
-/// Checks an open file: a plain one of ours that nobody else can read. Returns its size.
-fn refuse_open_file(file: &File, path: &Path) -> Result<u64> {
+/// Checks an open file: a plain one of ours that nobody else can read. Returns what the system knows of it.
+fn refuse_open_file(file: &File, path: &Path) -> Result<fs::Metadata> {
     let meta = file.metadata().map_err(|error| Error::broken(format!("cannot look at {}", path.display()), error))?;
     #[cfg(unix)]
     {
@@ -188,7 +244,7 @@ fn refuse_open_file(file: &File, path: &Path) -> Result<u64> {
         }
     }
     // On Windows the folder is below the person's own profile, whose access list the system keeps.
-    Ok(meta.len())
+    Ok(meta)
 }
 
 #[cfg(unix)]

@@ -13,6 +13,7 @@ use crate::config::Profile;
 use crate::error::{Error, Kind};
 use crate::oauth::answer::{TokenAnswer, Who};
 use crate::oauth::device::Pending;
+use crate::oauth::revoke::Approved;
 use crate::secret::{self, Secret};
 
 /// Raised when an older keyfob could no longer use a record rightly. It must then refuse, not guess.
@@ -229,6 +230,21 @@ impl Record {
             token_endpoint.clone_into(&mut self.token_endpoint);
             self.client_id.clone_from(&profile.client_id);
             self.account.clone_from(&profile.account);
+        }
+    }
+
+    /// Whether it is of that profile, perhaps from a time when the profile named another server or account.
+    pub(crate) fn is_of(&self, profile: &Profile) -> bool {
+        self.profile == profile.name && self.client_id == profile.client_id && self.provider == profile.preset.name
+    }
+
+    /// What its provider would be told to end it.
+    pub(crate) fn approved(&self) -> Approved<'_> {
+        Approved {
+            token_endpoint: &self.token_endpoint,
+            revocation_endpoint: self.revocation_endpoint.as_deref(),
+            refresh_token: self.refresh_token.as_ref(),
+            session_id: self.session_id.as_deref(),
         }
     }
 

@@ -253,10 +253,11 @@ fn a_record_beside_it_that_is_broken_stops_no_other() {
     mode(&sandbox.sessions().join("0123.json"), 0o600);
     let status = sandbox.run(&["status"], "");
     assert!(status.stdout.contains("acme") && status.stderr.contains("newer keyfob"), "{status:?}");
+    assert!(status.stdout.contains("unreadable") && !status.stdout.contains("cannot be read"), "said once: {status:?}");
     assert_eq!(status.code, Some(1));
     let out = sandbox.run(&["logout", "--all"], "");
     assert_eq!(out.code, Some(1));
-    assert!(out.stdout.contains("acme: forgotten here, ended at"), "{out:?}");
+    assert!(out.stdout.contains("acme: forgotten here, the session was ended at"), "{out:?}");
     assert_eq!(sandbox.files(".json").len(), 1, "the newer one is left alone");
 }
 

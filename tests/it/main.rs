@@ -19,8 +19,12 @@ mod git;
 mod kubectl;
 // What docker, podman and skopeo say and hear.
 mod docker;
-// login, logout, status, token.
+// login, token.
 mod commands;
+// What is kept: for people, and as an inventory for programs.
+mod status;
+// Forgotten here, and ended where.
+mod logout;
 // What each provider documents, and how it deviates.
 #[cfg(unix)]
 mod providers;
@@ -30,6 +34,9 @@ mod discovery;
 // A client's secret: where it comes from and where it goes.
 #[cfg(unix)]
 mod client_secrets;
+// What a trace tells, and what it never does.
+#[cfg(unix)]
+mod trace;
 // Proxies, certificates, clocks.
 mod transport;
 // `keyfob providers`.

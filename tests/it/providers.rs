@@ -187,7 +187,7 @@ fn gitlab_has_codes_without_a_dash_and_a_registry_that_takes_no_token() {
     assert_eq!(docker.code, Some(1));
     assert!(docker.stdout.contains("GitLab's registry takes personal, deploy and job tokens"), "{docker:?}");
     server.on("/oauth/revoke", [Reply::json(200, "{}")]);
-    assert!(sandbox.run(&["logout"], "").stdout.contains("ended at 127.0.0.1"));
+    assert!(sandbox.run(&["logout"], "").stdout.contains("the refresh token was revoked at 127.0.0.1"));
     assert_eq!(sent(&server.at("/oauth/revoke")[0], "token"), "rt_2");
 }
 

@@ -150,7 +150,7 @@ fn no_redirect_is_followed_and_no_secret_goes_along() {
         assert_stopped(&done, &format!("refuses to renew the session of acme: HTTP status {status}"));
         provider.instead(Endpoint::SignOut, redirect("/user_management/sessions/logout"));
         let done = sandbox.run(&["logout"], "");
-        assert_eq!(done.stdout, format!("acme: forgotten here, ended at {}\n", provider.address));
+        assert_eq!(done.stdout, format!("acme: forgotten here, the session was ended at {}\n", provider.address));
     }
     assert!(elsewhere.seen().is_empty(), "{:?}", elsewhere.seen());
 }

@@ -201,6 +201,14 @@ impl Provider {
             .collect()
     }
 
+    /// Everything it has handed out that nobody else may see, user codes among it.
+    pub fn secrets(&self) -> Vec<String> {
+        let state = self.lock();
+        let codes = state.codes.iter().flat_map(|(device_code, code)| [device_code.clone(), code.user_code.clone()]);
+        let tokens = state.access_tokens.keys().chain(state.id_tokens.keys()).chain(state.refresh_tokens.keys());
+        codes.chain(tokens.cloned()).collect()
+    }
+
     /// Decides on a code as the page would; whether there is such a code.
     pub fn decide(&self, user_code: &str, approve: bool) -> bool {
         let mut state = self.lock();
