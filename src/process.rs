@@ -27,12 +27,27 @@ pub(crate) fn parent() -> Option<Parent> {
     parse_stat(number, &stat)
 }
 
-/// The terminal this process belongs to, where the system tells (Linux): its device number.
+/// The terminal this process belongs to: its device number.
+#[cfg(target_os = "linux")]
 pub(crate) fn terminal() -> Option<String> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     let (_, after) = stat.rsplit_once(')')?;
     let number = after.split_whitespace().nth(4)?;
     (number != "0" && number.bytes().all(|byte| byte.is_ascii_digit())).then(|| format!("tty{number}"))
+}
+
+/// The same by the session it is the terminal of (POSIX: of one alone).
+#[cfg(all(unix, not(target_os = "linux")))]
+pub(crate) fn terminal() -> Option<String> {
+    fs::File::open("/dev/tty").ok()?;
+    let session = rustix::process::getsid(None).ok()?;
+    Some(format!("session{}", session.as_raw_nonzero()))
+}
+
+/// Not told.
+#[cfg(not(unix))]
+pub(crate) fn terminal() -> Option<String> {
+    None
 }
 
 /// proc(5): the name in parentheses, which may hold anything; the start time is the 22nd field.

@@ -194,7 +194,7 @@ impl Token {
         Some(if early > now { early } else { end })
     }
 
-    /// When the token of that kind ends, where there is one.
+    /// When the access token, or the ID token, stops working; `None` where there is none of that kind.
     pub(crate) fn end(&self, kind: TokenKind) -> Option<Timestamp> {
         match kind {
             TokenKind::Access => Some(self.expires_at),

@@ -5,6 +5,7 @@ mod refresh;
 mod refusal;
 mod sign_in;
 mod telling;
+mod traced;
 
 use std::time::Duration;
 

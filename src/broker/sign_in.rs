@@ -3,17 +3,15 @@
 
 use std::time::Duration;
 
+use super::telling::Role;
 use super::{Broker, Waited};
 use crate::config::Slot;
 use crate::error::{Error, Kind, Result};
-use crate::human::escape::escape;
-use crate::human::{Presence, Prompt};
+use crate::human::Presence;
 use crate::oauth::answer::{Answer, TokenAnswer};
 use crate::oauth::device::{self, Pending, Step};
 use crate::oauth::http::{self, Unreachable};
 use crate::oauth::pkce;
-use crate::process;
-use crate::secret::Secret;
 use crate::session::{self, Next, Request};
 use crate::store::markers::Markers;
 use crate::store::{Lock, Token, jitter};
@@ -34,16 +32,6 @@ enum Turn {
     Poll(Pending),
 }
 
-/// Who shows a code.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
-    /// The one that got it; a browser is its business.
-    Starting,
-    /// The one that polls for it now; who showed it before may be gone, and what stood there.
-    TakingOver,
-    Waiting,
-}
-
 /// What a poll came to.
 enum Polled {
     Served(Box<Token>),
@@ -55,9 +43,19 @@ enum Polled {
 impl Broker<'_> {
     /// Has a person approve. `None` asks the caller to look again: the record can do without.
     pub(super) fn sign_in(&self, request: &Request) -> Result<Option<Token>> {
-        let presence = self.human.presence()?;
         let mut shown = None;
-        let _login_lock = match self.lock_login(request, &presence, &mut shown)? {
+        let token = self.await_approval(request, &mut shown)?;
+        // Another process saw the approval first.
+        if let (Some(user_code), Ok(record)) = (shown, self.peek()) {
+            self.tell_signed_in(request, &user_code, &record);
+        }
+        Ok(token)
+    }
+
+    /// The same; `shown` is the code that stands before a person who has not been told how it ended.
+    fn await_approval(&self, request: &Request, shown: &mut Option<String>) -> Result<Option<Token>> {
+        let presence = self.human.presence()?;
+        let _login_lock = match self.lock_login(request, &presence, shown)? {
             Some(Waited::Locked(lock)) => lock,
             Some(Waited::Served(token)) => return Ok(Some(*token)),
             None => return Ok(None),
@@ -76,18 +74,18 @@ impl Broker<'_> {
                         return Err(self.human_needed(request, why, None));
                     }
                     let (pending, saved) = self.start(request)?;
-                    self.show(&presence, &pending, &mut shown, Role::Starting);
+                    self.show(&presence, &pending, shown, Role::Starting);
                     unsaved = (!saved).then_some(pending);
                     continue;
                 }
                 Turn::Sleep(pending) => {
-                    self.show(&presence, &pending, &mut shown, Role::TakingOver);
+                    self.show(&presence, &pending, shown, Role::TakingOver);
                     pending
                 }
                 Turn::Poll(pending) => {
-                    self.show(&presence, &pending, &mut shown, Role::TakingOver);
+                    self.show(&presence, &pending, shown, Role::TakingOver);
                     polled = true;
-                    match self.poll(request, &presence, pending)? {
+                    match self.poll(request, shown, pending)? {
                         Polled::Served(token) => return Ok(Some(*token)),
                         Polled::LookAgain => return Ok(None),
                         Polled::Wait(pending) => *pending,
@@ -104,7 +102,15 @@ impl Broker<'_> {
                 return Err(self.human_needed(request, why, Some(&pending)));
             }
             trace!("sign-in: not approved yet, looking again in {wait} s");
-            self.clock.sleep(Duration::from_secs(wait));
+            self.wait(&pending, wait);
+        }
+    }
+
+    /// Waits for `seconds`, while the person sees how long the code still lives.
+    fn wait(&self, pending: &Pending, seconds: u64) {
+        for _ in 0..seconds {
+            self.human.waiting(pending.expires_at - self.clock.now());
+            self.clock.sleep(Duration::from_secs(1));
         }
     }
 
@@ -147,7 +153,7 @@ impl Broker<'_> {
             Ok(guard.record.pending.clone())
         };
         if let Ok(Some(pending)) = due() {
-            let _ = self.poll(request, &Presence::Away("nobody waits for it"), pending);
+            let _ = self.poll(request, &mut None, pending);
         }
     }
 
@@ -184,6 +190,7 @@ impl Broker<'_> {
                 // A holder that hangs, or was stopped, is not waited for beyond its code and one last poll.
                 let rest = u64::try_from(pending.expires_at - self.clock.now()).unwrap_or(0);
                 deadline = deadline.min(self.clock.elapsed() + Duration::from_secs(rest) + http::POLL_PATIENCE);
+                self.human.waiting(pending.expires_at - self.clock.now());
             }
             if self.clock.elapsed() > deadline {
                 break;
@@ -253,12 +260,12 @@ impl Broker<'_> {
     }
 
     /// One poll, and what its answer does to the record.
-    fn poll(&self, request: &Request, presence: &Presence, pending: Pending) -> Result<Polled> {
+    fn poll(&self, request: &Request, shown: &mut Option<String>, pending: Pending) -> Result<Polled> {
         let mut form = pending.form(self.profile);
         self.authenticate(&mut form)?;
         let answer = self.http.post(&self.endpoints.token, &form, http::POLL_PATIENCE);
         let answer = match self.read(&form, answer) {
-            Answer::Granted(tokens) => return self.approved(request, presence, &pending, &tokens),
+            Answer::Granted(tokens) => return self.approved(request, shown, &pending, &tokens),
             answer => answer,
         };
         let mut guard = self.lock_for_good()?;
@@ -296,7 +303,7 @@ impl Broker<'_> {
     fn approved(
         &self,
         request: &Request,
-        presence: &Presence,
+        shown: &mut Option<String>,
         pending: &Pending,
         tokens: &TokenAnswer,
     ) -> Result<Polled> {
@@ -309,17 +316,18 @@ impl Broker<'_> {
         guard.record.scopes = Some(pending.scopes.clone());
         guard.record.revocation_endpoint.clone_from(&self.endpoints.revocation);
         self.save_or_say(&mut guard);
+        // A terminal may stand still: nobody else is kept waiting for it.
+        let record = guard.record.clone();
+        drop(guard);
         if let Ok(markers) = Markers::open() {
             markers.sweep(now);
         }
-        if *presence == Presence::Here {
-            let who = tokens.who.email.as_deref().or(tokens.who.subject.as_deref());
-            let who = who.map(|who| format!(" as {}", escape(who))).unwrap_or_default();
-            self.human.tell(&format!("signed in to {}{who}", self.profile.title()));
+        if let Some(user_code) = shown.take() {
+            self.tell_signed_in(request, &user_code, &record);
         }
-        match session::living(&guard.record, request, now) {
+        match session::living(&record, request, now) {
             Some(token) => Ok(Polled::Served(Box::new(token.clone()))),
-            None if guard.record.refresh_token.is_some() => Ok(Polled::LookAgain),
+            None if record.refresh_token.is_some() => Ok(Polled::LookAgain),
             None => Err(self.no_such_token(request)),
         }
     }
@@ -357,52 +365,6 @@ impl Broker<'_> {
                 .hint(format!("to try again, run: {}", self.login_command())),
         };
         Ok(self.fail(&mut guard, request, None, error))
-    }
-
-    /// Shows a code once; a new one again. Whoever only waits, on a terminal where it stands already, says so in a line.
-    fn show(&self, presence: &Presence, pending: &Pending, shown: &mut Option<String>, role: Role) {
-        if *presence != Presence::Here || shown.as_ref() == Some(&pending.user_code) {
-            return;
-        }
-        *shown = Some(pending.user_code.clone());
-        let code = Secret::new(pending.user_code.as_str());
-        let first = process::terminal()
-            .zip(Markers::open().ok())
-            .is_none_or(|(terminal, markers)| markers.claim(&terminal, self.id, &code));
-        if !first && role != Role::TakingOver {
-            let code = escape(&pending.user_code);
-            self.human.tell(&format!("{} as well, with the same code {code}", self.what));
-            return;
-        }
-        let profile = match &self.profile.name {
-            Some(name) => format!("profile {name} at {}", self.profile.preset.title),
-            None => format!("client {} at {}", self.profile.client_id, self.profile.preset.title),
-        };
-        let account = self.profile.account.as_deref();
-        self.human.ask(&Prompt {
-            what: self.what,
-            profile: &profile,
-            account,
-            pending,
-            opens_browser: role == Role::Starting,
-            now: self.clock.now(),
-        });
-    }
-
-    fn human_needed(&self, request: &Request, why: &str, pending: Option<&Pending>) -> Error {
-        let title = self.profile.title();
-        let login = self.login_command();
-        if let Some(pending) = pending {
-            let (code, uri) = (escape(&pending.user_code), escape(&pending.verification_uri));
-            return Error::new(
-                Kind::HumanNeeded,
-                format!("the sign-in to {title} waits for approval of {code} at {uri}"),
-            )
-            .hint(format!("approve it, or run: {login}"));
-        }
-        let Some(words) = &request.ended else { return super::nobody(self.profile, why, &login) };
-        let what = format!("the session of {title} has ended ({words}) and nobody is here to sign in ({why})");
-        Error::new(Kind::HumanNeeded, what).hint(format!("run: {login}"))
     }
 
     fn registration_hint(&self, code: &str) -> String {

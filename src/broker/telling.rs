@@ -1,66 +1,92 @@
-//! What the trace says of records and decisions: moments and reasons, never a token.
+//! What a person is told of a sign-in: the code, and how it ended. What ten commands on one terminal have to say is said
+//! there once.
 
 use super::Broker;
-use crate::clock::Timestamp;
-use crate::session::{self, Next, Request};
-use crate::store::{Record, Token};
-use crate::trace::{self, trace, yes};
+use crate::clock;
+use crate::error::{Error, Kind};
+use crate::human::escape::escape;
+use crate::human::{Presence, Prompt};
+use crate::oauth::device::Pending;
+use crate::process;
+use crate::secret::Secret;
+use crate::session::{self, Request};
+use crate::store::Record;
+use crate::store::markers::Markers;
+
+/// Who shows a code.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The one that got it; a browser is its business.
+    Starting,
+    /// The one that polls for it now; who showed it before may be gone, and what stood there.
+    TakingOver,
+    Waiting,
+}
 
 impl Broker<'_> {
-    /// Tells what is kept and what is done next.
-    pub(super) fn tell_decision(&self, record: &Record, request: &Request, next: &Next<'_>) {
-        if !trace::is_on() {
+    /// Shows a code once; a new one again. Whoever only waits, on a terminal where it stands already, says so in a line.
+    pub(super) fn show(&self, presence: &Presence, pending: &Pending, shown: &mut Option<String>, role: Role) {
+        if *presence != Presence::Here || shown.as_ref() == Some(&pending.user_code) {
             return;
         }
+        *shown = Some(pending.user_code.clone());
+        if !self.is_first_here(&pending.user_code) && role != Role::TakingOver {
+            let code = escape(&pending.user_code);
+            self.human.tell(&format!("{} as well, with the same code {code}", self.what));
+            return;
+        }
+        let profile = match &self.profile.name {
+            Some(name) => format!("profile {name} at {}", self.profile.preset.title),
+            None => format!("client {} at {}", self.profile.client_id, self.profile.preset.title),
+        };
+        let account = self.profile.account.as_deref();
+        self.human.ask(&Prompt {
+            what: self.what,
+            profile: &profile,
+            account,
+            pending,
+            opens_browser: role == Role::Starting,
+            now: self.clock.now(),
+        });
+    }
+
+    /// Whether nobody has said `what` on this terminal yet, as far as can be known.
+    fn is_first_here(&self, what: &str) -> bool {
+        let what = Secret::new(what);
+        process::terminal()
+            .zip(Markers::open().ok())
+            .is_none_or(|(terminal, markers)| markers.claim(&terminal, self.id, &what))
+    }
+
+    /// Says that somebody is signed in now, once on a terminal where the code stands: to whom, as whom, and for how long
+    /// where nothing renews it.
+    pub(super) fn tell_signed_in(&self, request: &Request, user_code: &str, record: &Record) {
+        if !self.is_first_here(&format!("{user_code} approved")) {
+            return;
+        }
+        let who = record.email.as_deref().or(record.subject.as_deref());
+        let who = who.map(|who| format!(" as {}", escape(who))).unwrap_or_default();
         let now = self.clock.now();
-        trace!("record: {}", kept(record, request, now));
-        trace!("decision: {}", decision(record, request, next, now));
+        let token = session::living(record, request, now).filter(|_| record.refresh_token.is_none());
+        let end = token.and_then(|token| token.end(request.kind));
+        let life = end.map(|end| format!(" for {}", clock::span(end - now))).unwrap_or_default();
+        self.human.tell(&format!("signed in to {}{who}{life}", self.profile.title()));
     }
 
-    /// Tells of a hit.
-    pub(super) fn tell_hit(&self, record: &Record, request: &Request, token: &Token) {
-        self.tell_decision(record, request, &Next::Serve(token));
-    }
-}
-
-fn kept(record: &Record, request: &Request, now: Timestamp) -> String {
-    let Record { refresh_token, tokens, pending, failure, .. } = record;
-    let token = tokens.get(&request.slot).map_or_else(|| "none".to_owned(), |token| state(token, request, now));
-    let pending = pending.as_ref().is_some_and(|pending| pending.is_live(now));
-    let failure = failure.as_ref().map_or_else(|| "none".to_owned(), |failure| format!("{} s ago", now - failure.at));
-    format!(
-        "token for this place: {token}; others: {}; refresh token: {}; sign-in pending: {}; last failure: {failure}",
-        tokens.len() - usize::from(tokens.contains_key(&request.slot)),
-        yes(refresh_token.is_some()),
-        yes(pending),
-    )
-}
-
-/// A token of the kind that is wanted.
-fn state(token: &Token, request: &Request, now: Timestamp) -> String {
-    match token.end(request.kind) {
-        None => "it has no such kind".to_owned(),
-        Some(_) if session::is_refused(token, request) => "refused by its server".to_owned(),
-        Some(end) if end <= now => format!("ended {} s ago", now - end),
-        Some(end) => format!("{} s left", end - now),
-    }
-}
-
-fn decision(record: &Record, request: &Request, next: &Next<'_>, now: Timestamp) -> String {
-    let token = record.tokens.get(&request.slot);
-    let why = || match token {
-        Some(_) if request.suspected.is_some() => "the client asks again for a token that lives".to_owned(),
-        Some(token) => format!("the token: {}", state(token, request, now)),
-        None => "nothing is kept for this place".to_owned(),
-    };
-    match next {
-        Next::Serve(token) => format!("serve ({})", state(token, request, now)),
-        Next::Refresh(_) => format!("refresh ({})", why()),
-        Next::Login if request.login => "sign in (a person wants it)".to_owned(),
-        Next::Login => format!("sign in ({}, and there is no refresh token)", why()),
-        Next::Poll(pending) => format!("poll (a sign-in is pending, due in {} s)", pending.wait(now)),
-        Next::Fail(failure) => format!("repeat the failure of {} s ago", now - failure.at),
-        Next::Patience(until) => format!("wait (the provider wants {} s of patience)", until - now),
-        Next::RefusedAgain(_) => "give up (the server refuses even the token that was renewed a moment ago)".to_owned(),
+    /// Only a person could go on, and none is here: what waits for one, or why.
+    pub(super) fn human_needed(&self, request: &Request, why: &str, pending: Option<&Pending>) -> Error {
+        let title = self.profile.title();
+        let login = self.login_command();
+        if let Some(pending) = pending {
+            let (code, uri) = (escape(&pending.user_code), escape(&pending.verification_uri));
+            return Error::new(
+                Kind::HumanNeeded,
+                format!("the sign-in to {title} waits for approval of {code} at {uri}"),
+            )
+            .hint(format!("approve it, or run: {login}"));
+        }
+        let Some(words) = &request.ended else { return super::nobody(self.profile, why, &login) };
+        let what = format!("the session of {title} has ended ({words}) and nobody is here to sign in ({why})");
+        Error::new(Kind::HumanNeeded, what).hint(format!("run: {login}"))
     }
 }

@@ -3,13 +3,17 @@
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use super::{Errand, config, now, print, report};
+use super::{Errand, config, print, report};
 use crate::cli::Kubectl;
+use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Destination, Location, Profile, environment};
 use crate::error::{Error, Kind, Result};
 use crate::human::escape::escape;
 use crate::human::presence::Client;
+use crate::human::terminal::Terminal;
+use crate::human::{Human, Presence};
 use crate::process::{self, Parent};
 use crate::protocol::kubectl::{self, Request as Asked};
 use crate::secret::Secret;
@@ -17,6 +21,10 @@ use crate::session::Request;
 use crate::store::markers::Markers;
 use crate::store::record;
 use crate::trace::{trace, yes};
+
+/// A kubectl that asks its server what it can do gives up on the answer, and so on us, after 32 seconds (client-go,
+/// discovery).
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Answers one request: 0 with a credential, 1 without.
 pub(super) fn run(command: &Kubectl) -> ExitCode {
@@ -33,6 +41,7 @@ pub(super) fn run(command: &Kubectl) -> ExitCode {
 }
 
 fn answer(command: &Kubectl) -> Result<String> {
+    let clock = SystemClock::new();
     let variable = environment::kubernetes_exec_info();
     let asked = kubectl::decode(variable.as_deref()).map_err(|why| {
         Error::new(Kind::Usage, why.to_string())
@@ -72,8 +81,11 @@ fn answer(command: &Kubectl) -> Result<String> {
         .and_then(|parent| markers.given(&parent.id, &marker(parent)));
     let request = Request { suspected, parent: parent.as_ref().map(|parent| parent.id.clone()), ..errand.request() };
     let token = errand.obtain(request)?;
+    if clock.elapsed() > PATIENCE {
+        tell_that_it_took_long();
+    }
     let credential = errand.credential(&token, "");
-    let now = now();
+    let now = clock.now();
     if let Some(parent) = asking {
         markers.give(&parent.id, &marker(parent), &credential.secret);
         if token.received_at == now {
@@ -82,6 +94,14 @@ fn answer(command: &Kubectl) -> Result<String> {
         }
     }
     Ok(asked.encode(&credential))
+}
+
+/// Whoever approved has seen the sign-in succeed, and may see the command fail all the same.
+fn tell_that_it_took_long() {
+    let human = Terminal::new(Client::Kubectl, false);
+    if matches!(human.presence(), Ok(Presence::Here)) {
+        human.tell("kubectl may have given up waiting; if it did, run it again");
+    }
 }
 
 /// A session's token for one slot in the hands of one program, as a marker names it. The program counts because a kubectl

@@ -21,7 +21,7 @@ pub(super) fn run(command: &Login) -> Result<ExitCode> {
         profile,
         destination: &chosen.destination,
         client: Client::Login,
-        what: format!("keyfob signs you in to {place}"),
+        what: format!("sign in to {place}"),
         place,
         opens_browser: !command.no_browser,
     };
@@ -54,10 +54,10 @@ fn as_json(profile: &str, pending: &Pending) -> Result<String> {
 
 fn as_text(profile: &str, pending: &Pending) -> String {
     let complete = pending.verification_uri_complete.as_ref();
-    let complete = complete.map(|uri| format!("or    {}\n", escape(uri))).unwrap_or_default();
+    let complete = complete.map(|uri| format!("or    {}\n", defuse(uri))).unwrap_or_default();
     format!(
         "open  {}\ncode  {}\n{complete}approve within {}; the next command for {} is let in\n",
-        escape(&pending.verification_uri),
+        defuse(&pending.verification_uri),
         escape(&pending.user_code),
         clock::span(pending.expires_at - super::now()),
         defuse(profile),

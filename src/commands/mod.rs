@@ -64,6 +64,8 @@ fn name(command: &Command) -> String {
         Command::Status(_) => return "status".to_owned(),
         Command::Token(_) => return "token".to_owned(),
         Command::Providers(_) => return "providers".to_owned(),
+        Command::Completions(_) => return "completions".to_owned(),
+        Command::Man => return "man".to_owned(),
     };
     let known = ["get", "store", "erase", "list", "capability", "version"];
     let operation = known.into_iter().find(|known| *known == operation).unwrap_or("(another operation)");

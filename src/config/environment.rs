@@ -65,21 +65,6 @@ pub(crate) fn interactive() -> Result<Interactive, String> {
     }
 }
 
-/// `KEYFOB_PLAIN`: set to anything but 0 or false: no colours, no rewriting of lines, no QR code.
-pub(crate) fn plain() -> bool {
-    is_on("KEYFOB_PLAIN")
-}
-
-/// `NO_COLOR`: set and not empty, as <https://no-color.org> has it.
-pub(crate) fn no_color() -> bool {
-    env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-}
-
-/// `TERM=dumb`: a terminal that can only write one line after the other.
-pub(crate) fn dumb_terminal() -> bool {
-    env::var_os("TERM").is_some_and(|value| value == "dumb")
-}
-
 /// `CI`: set and not `false`, as every CI service does.
 pub(crate) fn ci() -> bool {
     is_on("CI")
@@ -113,6 +98,32 @@ pub(crate) fn has_display() -> bool {
 /// `SSH_CONNECTION` or `SSH_TTY`: whoever is here sits elsewhere.
 pub(crate) fn is_ssh() -> bool {
     ["SSH_CONNECTION", "SSH_TTY"].iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+/// `KEYFOB_PLAIN`: lines of text alone, for screen readers and logs: no colours, no pictures, nothing rewritten.
+pub(crate) fn plain() -> bool {
+    is_on("KEYFOB_PLAIN")
+}
+
+/// `NO_COLOR`, set and not empty (no-color.org): no colours.
+pub(crate) fn no_color() -> bool {
+    env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// `TERM`: a terminal that moves no cursor, or does not say what it is.
+pub(crate) fn is_dumb_terminal() -> bool {
+    env::var_os("TERM").is_none_or(|value| value.is_empty() || value == "dumb")
+}
+
+/// `LC_ALL`, `LC_CTYPE` or `LANG`, the first that is set and not empty (POSIX, "Environment Variables"): whether the
+/// terminal is written to in UTF-8.
+pub(crate) fn is_utf8() -> bool {
+    let locale =
+        ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| env::var_os(name).filter(|value| !value.is_empty()));
+    locale.is_some_and(|locale| {
+        let locale = locale.to_string_lossy().to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    })
 }
 
 /// `KUBERNETES_EXEC_INFO`: what a Kubernetes client tells its credential plugin. Bytes that are no text are kept as such.

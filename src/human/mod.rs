@@ -1,10 +1,14 @@
-//! The person, if there is one: whether to ask (presence), how to speak (terminal), what is fit to be shown (escape), how
-//! wide and how colourful stdout is (screen), and a page to open (browser).
+//! The person, if there is one: whether to ask (presence), what is said (prompt), where (terminal), what can be shown there
+//! (screen), a picture of the address (qr), what is fit to be shown (escape), how wide and colourful stdout is (paper), and a
+//! page to open (browser).
 
 pub(crate) mod browser;
 pub(crate) mod escape;
+pub(crate) mod paper;
 pub(crate) mod presence;
-pub(crate) mod screen;
+mod prompt;
+mod qr;
+mod screen;
 pub(crate) mod terminal;
 
 use crate::clock::Timestamp;
@@ -34,6 +38,9 @@ pub(crate) trait Human {
     fn has_terminal(&self) -> bool;
     /// Shows the code and where to enter it.
     fn ask(&self, prompt: &Prompt<'_>);
+    /// While somebody is waited for, every second or oftener: the code lives for `left` seconds more. Only whoever asked
+    /// says anything of it.
+    fn waiting(&self, left: i64);
     /// Says one line where the prompt went.
     fn tell(&self, line: &str);
     /// Says one line on stderr, whoever reads it.

@@ -3,20 +3,23 @@
 //! - stdin and stdout belong to the client and are never touched for this;
 //! - what a person must see goes to the terminal (`/dev/tty`), because git hides the stderr of parallel children; where
 //!   there is none, to stderr;
-//! - every line begins with `keyfob:`, has no capital and no full stop;
+//! - every line begins with `keyfob:`, has no capital and no full stop; a picture alone has no words;
 //! - the address and the code stand on lines of their own, whole and unwrapped, to be copied;
+//! - only `keyfob login` rewrites a line, the one with the time left: it has the terminal for itself, while git's progress,
+//!   its other children and kubectl write where they like. The cursor waits below that line, so that whatever ends us
+//!   leaves whole lines;
+//! - a program that owns the screen (k9s, lazygit) is disturbed by a few lines and no more;
+//! - a dumb terminal, and a person who sets `KEYFOB_PLAIN`, get lines of text and nothing else;
 //! - whatever came from a server or a client is escaped; a `device_code` and a token are never shown.
 
-use std::cell::OnceCell;
-use std::fmt::Write as _;
+use std::cell::{OnceCell, RefCell};
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 
-use super::browser;
-use super::escape::{defuse, escape};
+use super::escape::defuse;
 use super::presence::{self, Client};
-use super::{Human, Presence, Prompt};
-use crate::clock;
+use super::screen::{ERASE_ABOVE, Layout, Screen};
+use super::{Human, Presence, Prompt, browser, prompt};
 use crate::config::environment::{self, Interactive};
 use crate::error::Result;
 use crate::oauth::device::Pending;
@@ -27,30 +30,81 @@ pub(crate) struct Terminal {
     opens_browser: bool,
     device: OnceCell<Option<File>>,
     presence: OnceCell<Presence>,
+    asked: RefCell<Option<Asked>>,
+}
+
+/// A prompt that stands there.
+struct Asked {
+    user_code: String,
+    /// Seconds the prompt told of.
+    life: i64,
+    /// Seconds that were left at the last look; one more than ever before the first.
+    left: i64,
+    /// The line above the cursor is the one that is rewritten.
+    counts_down: bool,
 }
 
 impl Terminal {
     /// Opens nothing yet. `opens_browser`: whether a page may be opened at all.
     pub(crate) fn new(client: Client, opens_browser: bool) -> Self {
-        Self { client, opens_browser, device: OnceCell::new(), presence: OnceCell::new() }
+        let (device, presence) = (OnceCell::new(), OnceCell::new());
+        Self { client, opens_browser, device, presence, asked: RefCell::new(None) }
     }
 
     fn device(&self) -> Option<&File> {
         self.device.get_or_init(open).as_ref()
     }
 
-    /// A closed stderr is no reason to fail: there is nobody to tell. With `KEYFOB_INTERACTIVE=always` whoever reads
-    /// stderr in place of a terminal sees it as well.
-    fn say(&self, text: &str) {
+    /// As the terminal is now: a person may have made it smaller, or us a background job.
+    fn layout(&self) -> Layout {
+        let Some(device) = self.device() else { return Layout::default() };
+        let (columns, rows) = size(device);
+        let screen = Screen {
+            terminal: true,
+            columns,
+            rows,
+            dumb: environment::is_dumb_terminal(),
+            plain: environment::plain(),
+            no_color: environment::no_color(),
+            utf8: environment::is_utf8(),
+            raw: is_raw(device),
+            ours: self.client == Client::Login && is_foreground(device),
+        };
+        screen.layout()
+    }
+
+    /// Says what `text` makes of a layout. A closed stderr is no reason to fail: there is nobody to tell. With
+    /// `KEYFOB_INTERACTIVE=always` whoever reads stderr in place of a terminal sees it as well, as lines of text.
+    fn say(&self, text: impl Fn(&Layout) -> String) {
+        self.end_countdown();
         let mut stderr = io::stderr();
         if let Some(mut terminal) = self.device() {
+            let text = text(&self.layout());
+            let text = if is_raw(terminal) { text.replace('\n', "\r\n") } else { text };
             let _ = terminal.write_all(text.as_bytes());
             let read_elsewhere = !stderr.is_terminal() && environment::interactive() == Ok(Interactive::Always);
             if !read_elsewhere {
                 return;
             }
         }
-        let _ = stderr.write_all(text.as_bytes());
+        let _ = stderr.write_all(text(&Layout::default()).as_bytes());
+    }
+
+    /// Takes the line with the time left away: what comes now takes its place.
+    fn end_countdown(&self) {
+        let mut asked = self.asked.borrow_mut();
+        if let Some(asked) = asked.as_mut().filter(|asked| asked.counts_down) {
+            asked.counts_down = false;
+            if let Some(mut terminal) = self.device().filter(|_| self.layout().rewrites) {
+                let _ = terminal.write_all(ERASE_ABOVE.as_bytes());
+            }
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.end_countdown();
     }
 }
 
@@ -68,38 +122,48 @@ impl Human for Terminal {
     }
 
     fn ask(&self, prompt: &Prompt<'_>) {
-        self.say(&text(prompt, &hostname()));
-        let Pending { verification_uri, verification_uri_complete, .. } = prompt.pending;
+        self.say(|layout| prompt::text(prompt, &hostname(), layout));
+        let Pending { user_code, verification_uri, verification_uri_complete, expires_at, .. } = prompt.pending;
         if self.opens_browser
             && prompt.opens_browser
             && browser::open(verification_uri_complete.as_ref().unwrap_or(verification_uri))
         {
-            self.say("keyfob: a browser opens; compare the code there\n");
+            self.tell("a browser opens; compare the code there");
+        }
+        let (user_code, life) = (user_code.clone(), expires_at - prompt.now);
+        *self.asked.borrow_mut() = Some(Asked { user_code, life, left: life + 1, counts_down: false });
+    }
+
+    fn waiting(&self, left: i64) {
+        let mut asked = self.asked.borrow_mut();
+        // Several looks in one second say nothing new.
+        let Some(now) = asked.as_mut().filter(|asked| asked.left != left) else { return };
+        let before = std::mem::replace(&mut now.left, left);
+        if self.layout().rewrites {
+            if let Some(mut terminal) = self.device() {
+                let erase = if now.counts_down { ERASE_ABOVE } else { "" };
+                let _ = terminal.write_all(format!("{erase}{}", prompt::countdown(left)).as_bytes());
+                now.counts_down = true;
+            }
+            return;
+        }
+        // In the background by now: what stands above the cursor is somebody else's.
+        now.counts_down = false;
+        let reminder = prompt::reminder(&now.user_code, now.life, before, left);
+        drop(asked);
+        if let Some(reminder) = reminder {
+            self.tell(&reminder);
         }
     }
 
     fn tell(&self, line: &str) {
-        self.say(&format!("keyfob: {}\n", defuse(line)));
+        self.say(|layout| prompt::sentence(&defuse(line), layout));
     }
 
     fn note(&self, line: &str) {
+        self.end_countdown();
         let _ = writeln!(io::stderr(), "keyfob: {}", defuse(line));
     }
-}
-
-/// The prompt, whole.
-fn text(prompt: &Prompt<'_>, hostname: &str) -> String {
-    let Prompt { what, profile, account, pending, opens_browser: _, now } = prompt;
-    let account = account.map(|account| format!(", account {}", escape(account))).unwrap_or_default();
-    let left = clock::span(pending.expires_at - now);
-    let mut text = format!("keyfob: {} ({}{account})\n", escape(what), escape(profile));
-    let _ = writeln!(text, "keyfob:   open {}", escape(&pending.verification_uri));
-    let _ = writeln!(text, "keyfob:   code {}", escape(&pending.user_code));
-    if let Some(complete) = &pending.verification_uri_complete {
-        let _ = writeln!(text, "keyfob:   or   {}", escape(complete));
-    }
-    let _ = writeln!(text, "keyfob: approve only if you just ran this on {}; {left} left", escape(hostname));
-    text
 }
 
 #[cfg(unix)]
@@ -122,36 +186,36 @@ fn hostname() -> String {
     "this computer".to_owned()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Slot;
-    use crate::oauth::device;
-    use crate::oauth::http::Response;
+/// Columns and rows; 0 where nobody knows.
+#[cfg(unix)]
+fn size(terminal: &File) -> (usize, usize) {
+    rustix::termios::tcgetwinsize(terminal).map_or((0, 0), |size| (size.ws_col.into(), size.ws_row.into()))
+}
 
-    #[test]
-    fn the_prompt() {
-        let body = br#"{"device_code":"dc_hidden","user_code":"AB\u001b[0mCD","expires_in":300,
-            "verification_uri":"https://acme.authkit.app/device",
-            "verification_uri_complete":"https://acme.authkit.app/device?user_code=ABCD"}"#;
-        let response = Response { status: 200, date: None, retry_after: None, body: body.to_vec() };
-        let pending = device::begin(&response, &Slot::default(), 1_000).unwrap();
-        let prompt = Prompt {
-            what: "git needs to sign in to git.acme.dev",
-            profile: "profile acme at WorkOS AuthKit",
-            account: Some("ann@acme.dev"),
-            pending: &pending,
-            opens_browser: false,
-            now: 1_010,
-        };
-        let shown = text(&prompt, "laptop");
-        assert_eq!(
-            shown,
-            "keyfob: git needs to sign in to git.acme.dev (profile acme at WorkOS AuthKit, account ann@acme.dev)\n\
-             keyfob:   open https://acme.authkit.app/device\n\
-             keyfob:   code AB\\u{1b}[0mCD\n\
-             keyfob:   or   https://acme.authkit.app/device?user_code=ABCD\n\
-             keyfob: approve only if you just ran this on laptop; 5 minutes left\n"
-        );
-    }
+#[cfg(not(unix))]
+fn size(_terminal: &File) -> (usize, usize) {
+    (0, 0)
+}
+
+/// Whether somebody reads single keys there; a line feed may then be no more than that.
+#[cfg(unix)]
+fn is_raw(terminal: &File) -> bool {
+    use rustix::termios::{LocalModes, tcgetattr};
+    tcgetattr(terminal).is_ok_and(|modes| !modes.local_modes.contains(LocalModes::ICANON))
+}
+
+#[cfg(not(unix))]
+fn is_raw(_terminal: &File) -> bool {
+    false
+}
+
+/// Whether the terminal's keys go to this process and those it was started with.
+#[cfg(unix)]
+fn is_foreground(terminal: &File) -> bool {
+    rustix::termios::tcgetpgrp(terminal).is_ok_and(|group| group == rustix::process::getpgrp())
+}
+
+#[cfg(not(unix))]
+fn is_foreground(_terminal: &File) -> bool {
+    false
 }

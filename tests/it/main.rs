@@ -13,6 +13,9 @@ mod refresh;
 mod crowd;
 // When nobody is there to be asked.
 mod presence;
+// What a person sees on a terminal.
+#[cfg(target_os = "linux")]
+mod prompt;
 // What git says and hears.
 mod git;
 // What Kubernetes clients tell and read.

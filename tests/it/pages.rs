@@ -30,7 +30,8 @@ fn commands() -> Vec<Vec<String>> {
         call.push("--help");
         let help = printed(&call);
         let listed = help.split_once("Commands:\n").map(|(_, rest)| rest.split("\n\n").next().unwrap_or_default());
-        for line in listed.unwrap_or_default().lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")) {
+        for line in listed.unwrap_or_default().lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        {
             let name = line.split_whitespace().next().expect("a name").to_owned();
             waiting.push([words.clone(), vec![name]].concat());
         }
@@ -94,7 +95,10 @@ fn the_pages_of_the_providers() {
         let name = line.split_whitespace().next().expect("a name");
         let path = format!("integrations/providers/{name}.md");
         assert_data_eq!(page(name, &printed(&["providers", name])), kept(&path));
-        assert!(include_str!("../../integrations/providers/README.md").contains(&format!("[{name}]({name}.md)")), "{name}");
+        assert!(
+            include_str!("../../integrations/providers/README.md").contains(&format!("[{name}]({name}.md)")),
+            "{name}"
+        );
         pages.push(path.into());
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("integrations/providers");

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::config::{Config, Profile};
 use crate::error::Result;
 use crate::human::escape::defuse;
-use crate::human::screen::Screen;
+use crate::human::paper::Paper;
 use crate::oauth::device::Pending;
 use crate::store::passwords::{Listed, Passwords};
 use crate::store::{Found, Record, Store, Stored};
@@ -57,7 +57,7 @@ pub(super) fn run(command: &Status) -> Result<ExitCode> {
     let text = if command.json {
         inventory::text(&rows, &passwords, store.folder(), now())?
     } else {
-        table::text(&rows, &passwords, &config, store.folder(), &Screen::of_stdout(), now())
+        table::text(&rows, &passwords, &config, store.folder(), &Paper::of_stdout(), now())
     };
     print(text.as_bytes())?;
     Ok(if looker.well { ExitCode::SUCCESS } else { ExitCode::FAILURE })

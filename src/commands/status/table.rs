@@ -8,7 +8,7 @@ use super::{Broken, Row, State};
 use crate::clock::{self, Timestamp};
 use crate::config::Config;
 use crate::human::escape::{defuse, escape};
-use crate::human::screen::{Ink, Screen};
+use crate::human::paper::{Ink, Paper};
 use crate::store::passwords::Listed;
 
 const HEADINGS: [&str; 6] = ["PROFILE", "ACCOUNT", "TOKEN", "RENEWS", "LAST USED", "HOSTS"];
@@ -23,7 +23,7 @@ pub(super) fn text(
     passwords: &[Listed],
     config: &Config,
     folder: &Path,
-    screen: &Screen,
+    paper: &Paper,
     now: Timestamp,
 ) -> String {
     if rows.is_empty() && passwords.is_empty() {
@@ -32,16 +32,16 @@ pub(super) fn text(
     let lines: Vec<_> = rows.iter().map(|row| (cells(row, now), ink(row.state(now)))).collect();
     let mut text = String::new();
     if !rows.is_empty() {
-        text = table(&lines, screen).unwrap_or_else(|| blocks(&lines, screen));
+        text = table(&lines, paper).unwrap_or_else(|| blocks(&lines, paper));
     }
     for row in rows {
-        remarks(&mut text, row, screen, now);
+        remarks(&mut text, row, paper, now);
     }
     let state = folder.parent().unwrap_or(folder).display();
     let (sessions, passwords) =
         (counted(rows.iter().filter(|row| row.stored.is_some()).count(), "session"), passwords.len());
     let passwords = if passwords == 0 { String::new() } else { format!(" and {}", counted(passwords, "password")) };
-    paragraph(&mut text, screen, &format!("{sessions}{passwords} in plain text, readable by you alone, in {state}"));
+    paragraph(&mut text, paper, &format!("{sessions}{passwords} in plain text, readable by you alone, in {state}"));
     text
 }
 
@@ -84,8 +84,8 @@ fn cells(row: &Row<'_>, now: Timestamp) -> [String; 6] {
     [escape(&row.name()), row.account().map_or_else(nothing, escape), token, renews, used, hosts]
 }
 
-/// The table, if the screen is wide enough for it; hosts go on below each other.
-fn table(lines: &[([String; 6], Ink)], screen: &Screen) -> Option<String> {
+/// The table, if the paper is wide enough for it; hosts go on below each other.
+fn table(lines: &[([String; 6], Ink)], paper: &Paper) -> Option<String> {
     let mut widths = HEADINGS.map(length);
     for (cells, _) in lines {
         for (width, cell) in widths.iter_mut().zip(&cells[..HOSTS]) {
@@ -93,7 +93,7 @@ fn table(lines: &[([String; 6], Ink)], screen: &Screen) -> Option<String> {
         }
     }
     let before_hosts = widths[..HOSTS].iter().map(|width| width + 2).sum::<usize>();
-    let room = screen.width.map_or(Some(usize::MAX), |width| width.checked_sub(before_hosts))?;
+    let room = paper.width.map_or(Some(usize::MAX), |width| width.checked_sub(before_hosts))?;
     let hosts: Vec<_> = lines.iter().map(|(cells, _)| folded(&cells[HOSTS], room)).collect();
     if hosts.iter().flatten().map(|line| length(line)).max() > Some(room) || length(HEADINGS[HOSTS]) > room {
         return None;
@@ -101,12 +101,12 @@ fn table(lines: &[([String; 6], Ink)], screen: &Screen) -> Option<String> {
     // Not behind the last: a line that ends in blanks is copied with them.
     widths[HOSTS] = 0;
     let padded = |cell: &str, at: usize| format!("{cell:width$}", width = widths[at]);
-    let headings = HEADINGS.iter().enumerate().map(|(at, cell)| screen.paint(Ink::Heading, &padded(cell, at)));
+    let headings = HEADINGS.iter().enumerate().map(|(at, cell)| paper.paint(Ink::Heading, &padded(cell, at)));
     let mut text = headings.collect::<Vec<_>>().join("  ") + "\n";
     for ((cells, ink), hosts) in lines.iter().zip(hosts) {
         for (at, cell) in cells[..HOSTS].iter().enumerate() {
             let cell = padded(cell, at);
-            let cell = if at == TOKEN { screen.paint(*ink, &cell) } else { cell };
+            let cell = if at == TOKEN { paper.paint(*ink, &cell) } else { cell };
             let _ = write!(text, "{cell}  ");
         }
         let _ = writeln!(text, "{}", hosts.join(&format!("\n{:before_hosts$}", "")));
@@ -131,40 +131,40 @@ fn folded(list: &str, room: usize) -> Vec<String> {
 }
 
 /// A block for each profile: its name, and below it what there is to say.
-fn blocks(lines: &[([String; 6], Ink)], screen: &Screen) -> String {
+fn blocks(lines: &[([String; 6], Ink)], paper: &Paper) -> String {
     let mut text = String::new();
     for (cells, ink) in lines {
         let [name, _, token, ..] = cells;
-        let _ = writeln!(text, "{}  {}", screen.paint(Ink::Heading, name), screen.paint(*ink, token));
+        let _ = writeln!(text, "{}  {}", paper.paint(Ink::Heading, name), paper.paint(*ink, token));
         for (heading, cell) in HEADINGS.iter().zip(cells).skip(1).filter(|(_, cell)| *cell != token && *cell != "-") {
-            paragraph_at(&mut text, screen, 14, &format!("  {:10}  {cell}", heading.to_ascii_lowercase()));
+            paragraph_at(&mut text, paper, 14, &format!("  {:10}  {cell}", heading.to_ascii_lowercase()));
         }
     }
     text
 }
 
 /// What wants doing about a session, with the command that does it.
-fn remarks(text: &mut String, row: &Row<'_>, screen: &Screen, now: Timestamp) {
+fn remarks(text: &mut String, row: &Row<'_>, paper: &Paper, now: Timestamp) {
     let name = escape(&row.name());
     if let Some(pending) = row.pending(now) {
         let left = clock::span(pending.expires_at - now);
-        paragraph(text, screen, &format!("{name} waits for approval, {left} left:"));
+        paragraph(text, paper, &format!("{name} waits for approval, {left} left:"));
         // Whole, on lines of their own: they are copied.
         let _ = writeln!(text, "  open  {}", escape(&pending.verification_uri));
         let _ = writeln!(text, "  code  {}", escape(&pending.user_code));
     }
     let login = row.profile.map(|profile| defuse(&profile.login_command()));
     match (row.state(now), login) {
-        (State::SignedOut, Some(login)) => advice(text, screen, &format!("{name} is signed out"), &login),
+        (State::SignedOut, Some(login)) => advice(text, paper, &format!("{name} is signed out"), &login),
         (State::Broken, login) => {
             if let Some(Broken::NoRecord(why)) = &row.broken {
                 let mend = login.unwrap_or_else(|| row.logout_command());
-                advice(text, screen, &format!("{name} cannot be read ({})", defuse(why)), &mend);
+                advice(text, paper, &format!("{name} cannot be read ({})", defuse(why)), &mend);
             }
         }
         (_, None) => {
             let what = if row.formerly.is_some() { "is an earlier session" } else { "is of no profile any more" };
-            advice(text, screen, &format!("{name} {what}"), &row.logout_command());
+            advice(text, paper, &format!("{name} {what}"), &row.logout_command());
         }
         (State::SignedIn | State::Waiting, Some(_)) => {}
     }
@@ -172,29 +172,29 @@ fn remarks(text: &mut String, row: &Row<'_>, screen: &Screen, now: Timestamp) {
         let error = failure.error();
         let mend = error.mend().map(|mend| format!("; {mend}")).unwrap_or_default();
         let ago = clock::span(now - failure.at);
-        paragraph(text, screen, &format!("{name} failed {ago} ago: {}{mend}", error.text()));
+        paragraph(text, paper, &format!("{name} failed {ago} ago: {}{mend}", error.text()));
     }
 }
 
 /// What is so, and the command that changes it: whole, to be copied, on a line of its own where both do not fit on one.
-fn advice(text: &mut String, screen: &Screen, what: &str, command: &str) {
+fn advice(text: &mut String, paper: &Paper, what: &str, command: &str) {
     let line = format!("{what}; run: {command}");
-    if screen.width.is_some_and(|width| line.chars().count() > width) {
-        paragraph(text, screen, &format!("{what}; run:"));
+    if paper.width.is_some_and(|width| line.chars().count() > width) {
+        paragraph(text, paper, &format!("{what}; run:"));
         let _ = writeln!(text, "  {command}");
     } else {
         let _ = writeln!(text, "{line}");
     }
 }
 
-fn paragraph(text: &mut String, screen: &Screen, words: &str) {
-    paragraph_at(text, screen, 2, words);
+fn paragraph(text: &mut String, paper: &Paper, words: &str) {
+    paragraph_at(text, paper, 2, words);
 }
 
-/// One line, or as many as the screen's width makes of it, broken between words, those after the first indented. What is
+/// One line, or as many as the paper's width makes of it, broken between words, those after the first indented. What is
 /// longer than a line stays whole, so that it can be copied.
-fn paragraph_at(text: &mut String, screen: &Screen, indent: usize, words: &str) {
-    let room = screen.width.map_or(usize::MAX, |width| width.saturating_sub(indent).max(1));
+fn paragraph_at(text: &mut String, paper: &Paper, indent: usize, words: &str) {
+    let room = paper.width.map_or(usize::MAX, |width| width.saturating_sub(indent).max(1));
     // The first line may be longer by what the others are indented.
     let lead: String = words.chars().take(indent).collect();
     let mut lines = folded(&words[lead.len()..], room);
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn words_are_kept_whole_and_lines_within_the_width() {
-        let narrow = Screen { width: Some(20), ..Screen::NONE };
+        let narrow = Paper { width: Some(20), ..Paper::NONE };
         let mut text = String::new();
         advice(&mut text, &narrow, "beta is signed out", "keyfob login beta");
         paragraph(&mut text, &narrow, "see https://a.very.long.address.dev/that/stays/whole now");

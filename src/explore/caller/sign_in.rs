@@ -51,7 +51,7 @@ impl Mover {
         })
     }
 
-    /// `Broker::turn` and what `Broker::sign_in` does with it.
+    /// `Broker::turn` and what `Broker::await_approval` does with it.
     pub(super) fn turn(&mut self, world: &mut World, caller: &mut Caller, waited: bool) -> bool {
         if let Some(moved) = self.waits(world, caller, waited) {
             return moved;
@@ -97,7 +97,7 @@ impl Mover {
         caller.step = Step::PollSend;
     }
 
-    /// The foot of `Broker::sign_in`'s loop.
+    /// The foot of `Broker::await_approval`'s loop.
     fn sleep(&mut self, world: &mut World, caller: &mut Caller) {
         let PendingFacts { code, interval, wait, .. } = self.pending(caller.mine.expect("what is waited for"));
         let wait = wait.max(if caller.polled { interval } else { 0 });

@@ -122,9 +122,9 @@ fn forward(address: SocketAddr, request: &Request) -> Option<Reply> {
     let head = String::from_utf8_lossy(&answer[..end]).into_owned();
     let mut lines = head.split("\r\n");
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-    let headers = lines.filter_map(|line| line.split_once(": ")).filter(|(name, _)| {
-        !["connection", "content-length"].contains(&name.to_ascii_lowercase().as_str())
-    });
+    let headers = lines
+        .filter_map(|line| line.split_once(": "))
+        .filter(|(name, _)| !["connection", "content-length"].contains(&name.to_ascii_lowercase().as_str()));
     let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     Some(Reply::Answer { status, headers, body: answer[end + 4..].to_vec() })
 }
