@@ -1,5 +1,7 @@
 //! The command line: clap's types and nothing else of ours.
 
+use std::ffi::OsString;
+
 use clap::{Args, Parser, Subcommand};
 
 /// Signs you in once, in your browser, and lets git, kubectl and docker in from then on.
@@ -175,13 +177,67 @@ pub(crate) struct Completions {
     pub(crate) shell: clap_complete::Shell,
 }
 
+/// A client's call, read by the lines of its own command alone: git, kubectl and Docker's helpers run us for everything
+/// they do, and should not pay each time for building the commands of people. `None` where the whole has to look at it.
+pub(crate) fn of_client(args: &[OsString]) -> Option<Command> {
+    match args.get(1)?.to_str()? {
+        "git" => alone(args).map(Command::Git),
+        "kubectl" => alone(args).map(Command::Kubectl),
+        "docker" => alone(args).map(Command::Docker),
+        _ => None,
+    }
+}
+
+fn alone<A: Args>(args: &[OsString]) -> Option<A> {
+    let command = A::augment_args(clap::Command::new("keyfob"));
+    A::from_arg_matches(&command.try_get_matches_from(&args[1..]).ok()?).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+
+    use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
         super::Cli::command().debug_assert();
         super::GitHelper::command().debug_assert();
+    }
+
+    #[test]
+    fn a_clients_call_means_the_same_to_its_own_lines_as_to_the_whole() {
+        let inline = "--provider workos --client-id c --scope a --scope=b --host git.acme.dev";
+        for line in [
+            "git get",
+            "git --profile acme get",
+            "git get --profile=acme",
+            "git -- get",
+            &format!("git {inline} get"),
+            "kubectl",
+            "kubectl --profile acme",
+            &format!("kubectl {inline}"),
+            "docker get",
+            "docker",
+            // For the whole to refuse, or to answer:
+            "git",
+            "git get more",
+            "git --provider workos get",
+            "git --help",
+            "git --version",
+            "kubectl get",
+            "docker get --verbose",
+            "docker --help",
+            "status",
+            "",
+        ] {
+            let args: Vec<OsString> =
+                std::iter::once("keyfob").chain(line.split_whitespace()).map(Into::into).collect();
+            let whole = Cli::try_parse_from(&args).map(|cli| format!("{:?}", cli.command));
+            match of_client(&args) {
+                Some(command) => assert_eq!(Ok(format!("{command:?}")), whole.map_err(|error| error.to_string())),
+                None => assert!(whole.is_err() || line == "status", "{line}"),
+            }
+        }
     }
 }

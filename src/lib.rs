@@ -89,6 +89,10 @@ fn parse(args: &[OsString]) -> Result<(Command, bool), clap::Error> {
         let GitHelper { git, verbose } = GitHelper::try_parse_from(args)?;
         return Ok((Command::Git(git), verbose));
     }
+    if let Some(command) = cli::of_client(args) {
+        return Ok((command, false));
+    }
+    // Also what is off, or asks for help.
     let Cli { command, verbose } = Cli::try_parse_from(args)?;
     Ok((command, verbose))
 }

@@ -2,7 +2,10 @@
 #![expect(clippy::disallowed_methods, reason = "the room for it")]
 
 use std::fs;
+use std::io::{self, ErrorKind, Read};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 /// The process that runs us.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +72,29 @@ pub(crate) fn git_config(key: &str) -> Option<String> {
         .ok()
         .filter(|output| output.status.success())?;
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// What `getent ahosts` prints of a host's name: its addresses, nothing where it has none. `NotFound` where there is no
+/// getent, `TimedOut` where it takes longer than `patience`.
+pub(crate) fn getent(host: &str, patience: Duration) -> io::Result<String> {
+    let mut child = Command::new("getent")
+        .args(["ahosts", host])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let mut stdout = child.stdout.take().ok_or(ErrorKind::BrokenPipe)?;
+    let (told, heard) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut output = String::new();
+        let _ = told.send(stdout.read_to_string(&mut output).map(|_| output));
+    });
+    let output = heard.recv_timeout(patience).unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
+    if output.is_err() {
+        let _ = child.kill();
+    }
+    child.wait()?;
+    output
 }
 
 /// Starts a command and lets it go; whether it started. It holds none of our streams, and nobody waits for it.

@@ -7,9 +7,9 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use ring::digest::{SHA256, digest};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
 
 /// A secret string. Equality is plain: no caller compares it with what an attacker chose and can time.
@@ -30,7 +30,7 @@ impl Secret {
 
     /// Names the secret without telling it: the first 64 bits of its SHA-256, as hex.
     pub(crate) fn fingerprint(&self) -> String {
-        hex(&Sha256::digest(self.0.as_bytes())[..8])
+        hex(&digest(&SHA256, self.0.as_bytes()).as_ref()[..8])
     }
 
     /// Whether it may go into an HTTP header and a line of a client's protocol: visible ASCII, not empty. That covers

@@ -54,6 +54,11 @@ pub(crate) fn state_folder() -> Option<PathBuf> {
     path("KEYFOB_STATE_DIR")
 }
 
+/// Whether a variable names a folder by its whole path: `HOME` and the folders of the XDG Base Directory Specification.
+pub(crate) fn has_folder(name: &str) -> bool {
+    path(name).is_some_and(|path| path.is_absolute())
+}
+
 /// `KEYFOB_INTERACTIVE`: `auto` (also when unset or empty), `never` or `always`; anything else is an error to the
 /// caller, who gets the word.
 pub(crate) fn interactive() -> Result<Interactive, String> {

@@ -12,13 +12,21 @@ pub(crate) fn system_config() -> Option<PathBuf> {
 
 /// The person's configuration: `KEYFOB_CONFIG`, else `keyfob/config.toml` in the system's configuration folder.
 pub(crate) fn user_config() -> Option<PathBuf> {
-    environment::config_file().or_else(|| Some(dirs::config_dir()?.join("keyfob").join("config.toml")))
+    let folder = || of_person("XDG_CONFIG_HOME", dirs::config_dir);
+    environment::config_file().or_else(|| Some(folder()?.join("keyfob").join("config.toml")))
 }
 
 /// The folder for what keyfob keeps: `KEYFOB_STATE_DIR`, else `keyfob` in the system's state folder (local application
 /// data where a system has no such folder).
 pub(crate) fn state() -> Result<PathBuf> {
+    let folder = || of_person("XDG_STATE_HOME", || dirs::state_dir().or_else(dirs::data_local_dir));
     environment::state_folder()
-        .or_else(|| Some(dirs::state_dir().or_else(dirs::data_local_dir)?.join("keyfob")))
+        .or_else(|| Some(folder()?.join("keyfob")))
         .ok_or_else(|| Error::new(Kind::Broken, "no home folder is known").hint("set HOME, or KEYFOB_STATE_DIR"))
+}
+
+/// A folder of the person's, where the environment says where they live. Without `HOME`, dirs would look that up in the
+/// user database, whose plug-ins (NSS) crash a static program. `variable` names the folder itself on Linux.
+fn of_person(variable: &str, folder: impl FnOnce() -> Option<PathBuf>) -> Option<PathBuf> {
+    (!cfg!(unix) || environment::has_folder("HOME") || environment::has_folder(variable)).then(folder)?
 }

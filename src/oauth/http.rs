@@ -1,4 +1,4 @@
-//! Requests to authorization servers. The only file that names ureq, and the only wall to the network.
+//! Requests to authorization servers. With resolve.rs the only file that names ureq, and the only wall to the network.
 //!
 //! What the library would do by default and must not do here: follow redirects (a token would follow), turn a 400 into
 //! an error without its body (RFC 8628 speaks in 400s), wait for ever, read without a bound.
@@ -12,10 +12,12 @@ use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
 use zeroize::Zeroize;
 
 use super::exchange;
 use super::provider::SecretBy;
+use super::resolve::{self, Getent, NoGetent};
 use crate::clock::{self, Timestamp};
 use crate::config::Location;
 use crate::config::proxy::{BadProxy, Proxies, Proxy};
@@ -218,7 +220,13 @@ impl Web {
             .tls_config(tls.build())
             // Always said: ureq would read the environment by rules of its own.
             .proxy(ureq_proxy);
-        Ok(Agent { ureq: config.build().new_agent(), proxy })
+        let config = config.build();
+        let ureq = if resolve::IS_NEEDED {
+            ureq::Agent::with_parts(config, DefaultConnector::default(), Getent)
+        } else {
+            config.new_agent()
+        };
+        Ok(Agent { ureq, proxy })
     }
 
     fn roots(&self) -> anyhow::Result<RootCerts> {
@@ -334,6 +342,10 @@ fn why(url: &str, proxy: Option<&Proxy>, error: &ureq::Error) -> Unreachable {
             lasting(format!("{peer} does not let us through to {host}: {words}"), mend.unwrap_or_else(again))
         }
         ureq::Error::BodyExceedsLimit(_) => passing(format!("{host} sent more than a megabyte"), again()),
+        ureq::Error::Io(error) if error.get_ref().is_some_and(|source| source.is::<NoGetent>()) => lasting(
+            format!("cannot look up {peer}: {NoGetent}"),
+            "install it: libc-bin on Debian and Ubuntu, glibc-common on Fedora".to_owned(),
+        ),
         // std has no kind of its own for a name that is not found; this is its text for all that getaddrinfo says.
         ureq::Error::Io(error) if error.to_string().starts_with("failed to lookup address") => no_address(its_mend),
         ureq::Error::Io(error) => match error.kind() {
@@ -401,6 +413,12 @@ mod tests {
                 "NO_PROXY",
             ),
             (ureq::Error::HostNotFound, false, "a.dev has no address", "check the name"),
+            (
+                ureq::Error::Io(std::io::Error::other(NoGetent)),
+                false,
+                "cannot look up a.dev: there is no getent",
+                "libc-bin",
+            ),
             (io(ErrorKind::Other, "failed to lookup address information: x"), false, "a.dev has no", "check the name"),
             (io(ErrorKind::ConnectionRefused, ""), false, "a.dev refuses connections", "try again"),
             (io(ErrorKind::UnexpectedEof, ""), false, "a.dev closed the connection", "try again"),

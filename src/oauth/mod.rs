@@ -1,5 +1,5 @@
 //! OAuth 2.0 as a public client: what goes over the wire and what it means. No file here decides policy, and only
-//! http.rs does I/O.
+//! http.rs, with resolve.rs for its names, does I/O.
 
 pub(crate) mod answer;
 pub(crate) mod device;
@@ -10,6 +10,7 @@ pub(crate) mod jwt;
 pub(crate) mod pkce;
 pub(crate) mod provider;
 pub(crate) mod refresh;
+mod resolve;
 pub(crate) mod revoke;
 
 pub(crate) use answer::TokenAnswer;

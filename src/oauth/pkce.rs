@@ -3,7 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 use zeroize::Zeroize;
 
 use crate::error::{Error, Result};
@@ -22,7 +22,7 @@ pub(crate) fn verifier() -> Result<Secret> {
 
 /// Its `code_challenge` by the method S256 (section 4.2).
 pub(crate) fn challenge(verifier: &Secret) -> String {
-    URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.expose()))
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.expose().as_bytes()))
 }
 
 #[cfg(test)]

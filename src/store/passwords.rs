@@ -5,9 +5,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
 
 use super::lock::{self, Lock};
@@ -223,8 +223,8 @@ impl Passwords {
     }
 
     fn path(&self, service: &str, name: &[u8]) -> PathBuf {
-        let hash = Sha256::new().chain_update(service).chain_update([0]).chain_update(name).finalize();
-        self.folder.join(format!("{}.json", secret::hex(&hash[..16])))
+        let hash = digest(&SHA256, &[service.as_bytes(), &[0], name].concat());
+        self.folder.join(format!("{}.json", secret::hex(&hash.as_ref()[..16])))
     }
 }
 

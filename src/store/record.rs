@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use ring::digest::{Context, SHA256};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
 use crate::config::Profile;
@@ -154,12 +154,12 @@ pub(crate) fn id(profile: &Profile, token_endpoint: &str) -> String {
 }
 
 fn id_of(token_endpoint: &str, client_id: &str, account: Option<&str>) -> String {
-    let mut hash = Sha256::new();
+    let mut hash = Context::new(&SHA256);
     for part in [token_endpoint, client_id, account.unwrap_or_default()] {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
+        hash.update(&(part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
     }
-    secret::hex(&hash.finalize()[..16])
+    secret::hex(&hash.finish().as_ref()[..16])
 }
 
 impl Default for Record {
