@@ -4,13 +4,14 @@ use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand};
 
+/// Taken off the line before it is parsed: an option that every command has would cost each hit a twentieth of its
+/// instructions.
+const VERBOSE: &str = "With any command, --verbose says on stderr what is decided and sent; never a secret";
+
 /// Signs you in once, in your browser, and lets git, kubectl and docker in from then on.
 #[derive(Debug, Parser)]
-#[command(name = "keyfob", version, disable_help_subcommand = true, max_term_width = 100)]
+#[command(name = "keyfob", version, disable_help_subcommand = true, max_term_width = 100, after_help = VERBOSE)]
 pub(crate) struct Cli {
-    /// Say on stderr what is decided and sent; never a secret
-    #[arg(long, global = true)]
-    pub(crate) verbose: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     Status(Status),
     /// Print a token, for scripts
     Token(Token),
+    /// Make a profile, or tell git, docker or kubectl to ask keyfob; and undo it
+    Setup(Setup),
     /// List the providers keyfob knows, or show what one needs
     Providers(Providers),
     /// Print completions for a shell
@@ -74,13 +77,10 @@ pub(crate) struct Git {
 
 /// `git-credential-keyfob`: the same without the word.
 #[derive(Debug, Parser)]
-#[command(name = "git-credential-keyfob", version, disable_help_subcommand = true)]
+#[command(name = "git-credential-keyfob", version, disable_help_subcommand = true, after_help = VERBOSE)]
 pub(crate) struct GitHelper {
     #[command(flatten)]
     pub(crate) git: Git,
-    /// Say on stderr what is decided and sent; never a secret
-    #[arg(long)]
-    pub(crate) verbose: bool,
 }
 
 /// `keyfob kubectl`.
@@ -168,6 +168,53 @@ pub(crate) struct Token {
 pub(crate) struct Providers {
     /// What to register there, and a profile to begin with
     pub(crate) name: Option<String>,
+}
+
+/// `keyfob setup`.
+#[derive(Args, Debug)]
+pub(crate) struct Setup {
+    #[command(subcommand)]
+    pub(crate) what: SetUp,
+    /// Print the exact changes and make none
+    #[arg(long, global = true)]
+    pub(crate) dry_run: bool,
+    /// Take it back: the file as it was, or without our entries where it has changed since
+    #[arg(long, global = true)]
+    pub(crate) undo: bool,
+}
+
+/// What can be set up.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SetUp {
+    /// Name keyfob in git's configuration, for hosts of a profile
+    Git(SetUpGit),
+    /// Name keyfob in docker's configuration, and in podman's and skopeo's
+    Docker(SetUpDocker),
+}
+
+/// `keyfob setup git`.
+#[derive(Args, Debug)]
+pub(crate) struct SetUpGit {
+    /// Hosts or URLs; all of the profile when left out
+    #[arg(value_name = "HOST")]
+    pub(crate) hosts: Vec<String>,
+    /// Profile that answers for them; the only one when left out
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+}
+
+/// `keyfob setup docker`.
+#[derive(Args, Debug)]
+pub(crate) struct SetUpDocker {
+    /// Registries; all hosts of the profile when left out
+    #[arg(value_name = "REGISTRY")]
+    pub(crate) registries: Vec<String>,
+    /// Every registry, also those without a profile (credsStore)
+    #[arg(long, conflicts_with = "registries")]
+    pub(crate) all: bool,
+    /// Profile that answers for them; the only one when left out
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
 }
 
 /// `keyfob completions`.

@@ -57,9 +57,10 @@ use cli::{Cli, Command, Docker, GitHelper};
 /// Runs keyfob as `args` say, the first of which is the name it was called by (`git-credential-keyfob` is `keyfob git`),
 /// and returns the exit code: git's helper always 0; for people 0 done, 1 failed, 2 usage, 3 a human is needed.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let args: Vec<OsString> = args.into_iter().collect();
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    let verbose = take_verbose(&mut args);
     match parse(&args) {
-        Ok((command, verbose)) => {
+        Ok(command) => {
             trace::begin(verbose);
             commands::run(command)
         }
@@ -77,22 +78,28 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// The command, and whether a trace is wanted.
-fn parse(args: &[OsString]) -> Result<(Command, bool), clap::Error> {
+/// Takes `--verbose` off the line, wherever it stands before `--`; whether it was there.
+fn take_verbose(args: &mut Vec<OsString>) -> bool {
+    let options = args.iter().position(|word| word == "--").unwrap_or(args.len());
+    let before = args.len();
+    let mut index = 0;
+    args.retain(|word| {
+        index += 1;
+        index > options || word != "--verbose"
+    });
+    args.len() < before
+}
+
+fn parse(args: &[OsString]) -> Result<Command, clap::Error> {
     let called = args.first().map(Path::new).and_then(Path::file_stem).unwrap_or_default();
     if called == "docker-credential-keyfob" {
         // No option of clap's: docker's helpers have a usage of their own.
         let words = args.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-        return Ok((Command::Docker(Docker { words }), false));
+        return Ok(Command::Docker(Docker { words }));
     }
     if called == "git-credential-keyfob" {
-        let GitHelper { git, verbose } = GitHelper::try_parse_from(args)?;
-        return Ok((Command::Git(git), verbose));
+        return Ok(Command::Git(GitHelper::try_parse_from(args)?.git));
     }
-    if let Some(command) = cli::of_client(args) {
-        return Ok((command, false));
-    }
-    // Also what is off, or asks for help.
-    let Cli { command, verbose } = Cli::try_parse_from(args)?;
-    Ok((command, verbose))
+    // What is off, or asks for help, is told by the whole.
+    cli::of_client(args).map_or_else(|| Ok(Cli::try_parse_from(args)?.command), Ok)
 }

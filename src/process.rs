@@ -1,11 +1,15 @@
 //! The one place that starts children. None of them ever holds our stdin, stdout or stderr: those belong to the client.
 #![expect(clippy::disallowed_methods, reason = "the room for it")]
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, ErrorKind, Read};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
+
+use crate::error::{Error, Kind, Result};
+use crate::human::escape::escape;
 
 /// The process that runs us.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +99,20 @@ pub(crate) fn getent(host: &str, patience: Duration) -> io::Result<String> {
     }
     child.wait()?;
     output
+}
+
+/// Runs git to its end and returns what it prints; what it says on stderr where it fails.
+pub(crate) fn git(args: &[&OsStr]) -> Result<Vec<u8>> {
+    let output = match Command::new("git").args(args).stdin(Stdio::null()).output() {
+        Ok(output) => output,
+        Err(error) => return Err(Error::broken("cannot run git", error).hint("install git, or put it on PATH")),
+    };
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.lines().next().unwrap_or_default();
+    Err(Error::new(Kind::Broken, format!("git refuses: {}", escape(said))).hint("run: git config --list --show-origin"))
 }
 
 /// Starts a command and lets it go; whether it started. It holds none of our streams, and nobody waits for it.

@@ -7,7 +7,7 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use ring::digest::{SHA256, digest};
+use ring::digest::SHA256;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroize;
@@ -30,7 +30,7 @@ impl Secret {
 
     /// Names the secret without telling it: the first 64 bits of its SHA-256, as hex.
     pub(crate) fn fingerprint(&self) -> String {
-        hex(&digest(&SHA256, self.0.as_bytes()).as_ref()[..8])
+        hex(&ring::digest::digest(&SHA256, self.0.as_bytes()).as_ref()[..8])
     }
 
     /// Whether it may go into an HTTP header and a line of a client's protocol: visible ASCII, not empty. That covers
@@ -50,6 +50,11 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(redacted)")
     }
+}
+
+/// SHA-256 of bytes, as hex.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    hex(ring::digest::digest(&SHA256, bytes).as_ref())
 }
 
 /// Bytes a client gave us to keep: not always text, and as secret as a [`Secret`].

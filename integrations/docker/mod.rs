@@ -2,6 +2,7 @@
 
 mod passwords;
 mod sessions;
+mod set_up;
 
 use std::process::Command;
 

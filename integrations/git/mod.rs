@@ -2,6 +2,7 @@
 
 mod plain_store;
 mod sessions;
+mod set_up;
 
 use std::process::Command;
 

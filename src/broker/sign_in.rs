@@ -312,6 +312,7 @@ impl Broker<'_> {
         trace!("sign-in: approved");
         let slot = if self.serves(&pending.slot, tokens) { &request.slot } else { &pending.slot };
         guard.record.profile.clone_from(&self.profile.name);
+        guard.record.issuer.clone_from(&self.profile.issuer);
         guard.record.sign_in(slot, tokens, self.profile.keep_refresh_token, now);
         guard.record.scopes = Some(pending.scopes.clone());
         guard.record.revocation_endpoint.clone_from(&self.endpoints.revocation);

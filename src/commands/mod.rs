@@ -8,6 +8,7 @@ mod login;
 mod logout;
 mod man;
 mod providers;
+mod setup;
 mod status;
 mod token;
 
@@ -43,6 +44,7 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Logout(logout) => logout::run(&logout),
         Command::Status(status) => status::run(&status),
         Command::Token(token) => token::run(&token),
+        Command::Setup(setup) => setup::run(&setup),
         Command::Providers(providers) => providers::run(&providers),
         Command::Completions(completions) => completions::run(&completions),
         Command::Man => man::run(),
@@ -64,6 +66,7 @@ fn name(command: &Command) -> String {
         Command::Status(_) => return "status".to_owned(),
         Command::Token(_) => return "token".to_owned(),
         Command::Providers(_) => return "providers".to_owned(),
+        Command::Setup(_) => return "setup".to_owned(),
         Command::Completions(_) => return "completions".to_owned(),
         Command::Man => return "man".to_owned(),
     };
@@ -77,8 +80,7 @@ fn name(command: &Command) -> String {
 /// kubectl's helpers end with 0 or 1.
 pub(crate) fn misspelt(args: &[OsString]) -> ExitCode {
     let called = args.first().map(Path::new).and_then(Path::file_stem).unwrap_or_default();
-    let mut words = args.iter().skip(1).filter_map(|word| word.to_str());
-    let word = if called == "git-credential-keyfob" { Some("git") } else { words.find(|word| *word != "--verbose") };
+    let word = if called == "git-credential-keyfob" { Some("git") } else { args.get(1).and_then(|word| word.to_str()) };
     match word {
         Some("git") => {
             if args.iter().any(|word| word == "get") {

@@ -1,9 +1,9 @@
 //! Every environment variable keyfob reads, one function each. Nothing else reads the environment.
 #![expect(clippy::disallowed_methods, reason = "the room for it")]
 
-use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::{env, io};
 
 use super::proxy::Proxies;
 use crate::secret::Secret;
@@ -146,6 +146,41 @@ pub(crate) fn proxies() -> Proxies {
         .find_map(|name| Some((name, Secret::new(text(value(name)?)))));
     let exceptions = value("no_proxy").or_else(|| value("NO_PROXY")).map(text).unwrap_or_default();
     Proxies { setting, exceptions }
+}
+
+/// `PATH`: where programs are looked for.
+pub(crate) fn program_folders() -> Vec<PathBuf> {
+    env::split_paths(&env::var_os("PATH").unwrap_or_default()).filter(|folder| folder.is_absolute()).collect()
+}
+
+/// The running program, behind all links.
+pub(crate) fn program() -> io::Result<PathBuf> {
+    env::current_exe()?.canonicalize()
+}
+
+/// Where files may be for a moment (`TMPDIR`).
+pub(crate) fn temporary_folder() -> PathBuf {
+    env::temp_dir()
+}
+
+/// `GIT_CONFIG_GLOBAL`: the file to read in place of the person's own git configuration (git-config, "FILES").
+pub(crate) fn git_config_global() -> Option<PathBuf> {
+    path("GIT_CONFIG_GLOBAL")
+}
+
+/// `XDG_CONFIG_HOME`: where git, podman and skopeo look for a person's configuration.
+pub(crate) fn xdg_config_home() -> Option<PathBuf> {
+    path("XDG_CONFIG_HOME")
+}
+
+/// `DOCKER_CONFIG`: the folder of docker's configuration.
+pub(crate) fn docker_config() -> Option<PathBuf> {
+    path("DOCKER_CONFIG")
+}
+
+/// `REGISTRY_AUTH_FILE`: the file of logins that podman, skopeo and buildah read in place of their own.
+pub(crate) fn registry_auth_file() -> Option<PathBuf> {
+    path("REGISTRY_AUTH_FILE")
 }
 
 fn path(name: &str) -> Option<PathBuf> {

@@ -16,6 +16,16 @@ pub(crate) fn user_config() -> Option<PathBuf> {
     environment::config_file().or_else(|| Some(folder()?.join("keyfob").join("config.toml")))
 }
 
+/// The person's home folder.
+pub(crate) fn home() -> Result<PathBuf> {
+    dirs::home_dir().ok_or_else(|| Error::new(Kind::Broken, "no home folder is known").hint("set HOME"))
+}
+
+/// Where git, podman and skopeo look for a person's configuration on every system: `XDG_CONFIG_HOME`, else `~/.config`.
+pub(crate) fn xdg_config() -> Result<PathBuf> {
+    environment::xdg_config_home().map_or_else(|| Ok(home()?.join(".config")), Ok)
+}
+
 /// The folder for what keyfob keeps: `KEYFOB_STATE_DIR`, else `keyfob` in the system's state folder (local application
 /// data where a system has no such folder).
 pub(crate) fn state() -> Result<PathBuf> {

@@ -15,7 +15,7 @@ use std::io::Read;
 use std::path::Path;
 
 pub(crate) use location::Location;
-pub(crate) use profile::{Auth, Destination, Endpoints, Profile, Server, Slot, SpeltEndpoints};
+pub(crate) use profile::{Auth, Destination, Endpoints, Entry, Profile, Server, Slot, SpeltEndpoints};
 
 pub(crate) use crate::oauth::provider::TokenKind;
 

@@ -154,7 +154,7 @@ impl Store {
     /// Reads a record without a lock, and tells a broken one from none.
     pub(crate) fn read(&self, id: &str) -> Result<Found> {
         let path = self.path(id, "json");
-        let Some((mut bytes, file)) = private::read_open(&path)? else { return Ok(Found::Nothing) };
+        let Some((mut bytes, file)) = private::read_with_file(&path)? else { return Ok(Found::Nothing) };
         if !private::is_whole(&bytes) {
             return Ok(Found::Broken("it is larger than a megabyte".to_owned()));
         }

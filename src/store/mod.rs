@@ -1,13 +1,16 @@
 //! What is kept between commands: one file a session, read without a lock, written only under one.
 
+pub(crate) mod backups;
 pub(crate) mod client_secret;
 mod file;
+pub(crate) mod foreign;
 mod lock;
 pub(crate) mod markers;
 pub(crate) mod metadata;
 pub(crate) mod passwords;
 mod private;
 pub(crate) mod record;
+pub(crate) mod scratch;
 
 pub(crate) use file::{Found, Guard, Store};
 pub(crate) use lock::{Lock, jitter, patiently};

@@ -11,7 +11,7 @@ use crate::clock::{self, Timestamp};
 use crate::error::{Error, Kind, Result};
 
 /// No file of ours is larger; something that is, is none.
-const SIZE_LIMIT: u64 = 1 << 20;
+pub(super) const SIZE_LIMIT: u64 = 1 << 20;
 
 /// How exactly the last use of a file is known: nothing is written for one that was used since.
 const USE: Duration = Duration::from_secs(3_600);
@@ -69,11 +69,20 @@ pub(super) fn stored(path: PathBuf) -> Option<Stored> {
 
 /// Reads a file whole; `None` where there is none. Larger than a megabyte it comes as its first megabyte and a byte.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
-    Ok(read_open(path)?.map(|(bytes, _)| bytes))
+    read_up_to(path, SIZE_LIMIT)
 }
 
 /// The same, with the file it was read from.
-pub(super) fn read_open(path: &Path) -> Result<Option<(Vec<u8>, Opened)>> {
+pub(super) fn read_with_file(path: &Path) -> Result<Option<(Vec<u8>, Opened)>> {
+    read_open(path, SIZE_LIMIT)
+}
+
+/// Reads a file whole; `None` where there is none. Larger than `limit` it comes as that many bytes and one.
+pub(super) fn read_up_to(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
+    Ok(read_open(path, limit)?.map(|(bytes, _)| bytes))
+}
+
+fn read_open(path: &Path, limit: u64) -> Result<Option<(Vec<u8>, Opened)>> {
     let unreadable = |error| Error::broken(format!("cannot read {}", path.display()), error);
     let file = match open(OpenOptions::new().read(true), path) {
         Ok(file) => file,
@@ -82,8 +91,8 @@ pub(super) fn read_open(path: &Path) -> Result<Option<(Vec<u8>, Opened)>> {
         Err(error) => return Err(unreadable(error)),
     };
     let meta = refuse_open_file(&file, path)?;
-    let mut bytes = Vec::with_capacity(usize::try_from(meta.len().min(SIZE_LIMIT)).unwrap_or(0) + 1);
-    (&file).take(SIZE_LIMIT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(meta.len().min(limit)).unwrap_or(0) + 1);
+    (&file).take(limit + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(Some((bytes, Opened { file, modified: meta.modified().ok() })))
 }
 
@@ -188,12 +197,22 @@ fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-fn make_folder(folder: &Path) -> io::Result<()> {
+/// Makes a folder that is nobody else's, with whatever is missing above it.
+pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
+    folder_builder().recursive(true).create(folder)
+}
+
+/// Makes a folder that is nobody else's and was not there before.
+pub(super) fn make_new_folder(folder: &Path) -> io::Result<()> {
+    folder_builder().create(folder)
+}
+
+fn folder_builder() -> DirBuilder {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "there is no mode to set"))]
     let mut builder = DirBuilder::new();
-    builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
+    builder
 }
 
 fn is_unwritable(error: &io::Error) -> bool {

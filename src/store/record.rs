@@ -31,6 +31,9 @@ pub(crate) struct Record {
     pub(crate) profile: Option<String>,
     #[serde(default)]
     pub(crate) provider: String,
+    /// The issuer that named the token endpoint, where the profile has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) issuer: Option<String>,
     #[serde(default)]
     pub(crate) token_endpoint: String,
     #[serde(default)]
@@ -168,6 +171,7 @@ impl Default for Record {
             version: VERSION,
             profile: None,
             provider: String::new(),
+            issuer: None,
             token_endpoint: String::new(),
             client_id: String::new(),
             account: None,
@@ -227,15 +231,20 @@ impl Record {
         if self.token_endpoint.is_empty() {
             self.profile.clone_from(&profile.name);
             profile.preset.name.clone_into(&mut self.provider);
+            self.issuer.clone_from(&profile.issuer);
             token_endpoint.clone_into(&mut self.token_endpoint);
             self.client_id.clone_from(&profile.client_id);
             self.account.clone_from(&profile.account);
         }
     }
 
-    /// Whether it is of that profile, perhaps from a time when the profile named another server or account.
+    /// Whether that profile made it, perhaps before its issuer named another token endpoint or it another account. A profile
+    /// that names another issuer, or another server without one, has no say in it.
     pub(crate) fn is_of(&self, profile: &Profile) -> bool {
-        self.profile == profile.name && self.client_id == profile.client_id && self.provider == profile.preset.name
+        let is_there =
+            self.token_endpoint == profile.server.name() || (profile.issuer.is_some() && self.issuer == profile.issuer);
+        let is_client = self.client_id == profile.client_id && self.provider == profile.preset.name;
+        self.profile == profile.name && is_client && is_there
     }
 
     /// What its provider would be told to end it.

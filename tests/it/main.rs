@@ -42,6 +42,12 @@ mod client_secrets;
 mod trace;
 // Proxies, certificates, clocks.
 mod transport;
+// `keyfob setup git`, with the real git as the judge.
+#[cfg(unix)]
+mod setup_git;
+// `keyfob setup docker`.
+#[cfg(unix)]
+mod setup_docker;
 // `keyfob providers`.
 mod providers_command;
 // What a server, a client, a file or a variable might try.

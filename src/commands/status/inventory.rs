@@ -48,7 +48,10 @@ fn session(row: &Row<'_>, now: Timestamp) -> Value {
         "id": row.id,
         "profile": profile.and_then(|profile| profile.name.as_ref()).or(record.and_then(|r| r.profile.as_ref())),
         "provider": profile.map(|profile| profile.preset.name).or(record.map(|record| record.provider.as_str())),
-        "issuer": profile.and_then(|profile| profile.issuer.clone()).or(claims.iss),
+        "issuer": profile
+            .and_then(|profile| profile.issuer.clone())
+            .or(record.and_then(|record| record.issuer.clone()))
+            .or(claims.iss),
         "client_id": profile.map(|profile| &profile.client_id).or(record.map(|record| &record.client_id)),
         "client_type": profile.map(|profile| match profile.client_secret_file {
             Some(_) => "confidential",

@@ -21,7 +21,7 @@ use crate::store::{Found, Record, Store, Stored};
 struct Row<'a> {
     id: String,
     profile: Option<&'a Profile>,
-    /// The profile that made it, and names another server or account since.
+    /// The profile that made it, and whose token endpoint or account is another since.
     formerly: Option<&'a Profile>,
     record: Option<Record>,
     /// The record that is there cannot be read.
