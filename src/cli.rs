@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Token(Token),
     /// Make a profile, or tell git, docker or kubectl to ask keyfob; and undo it
     Setup(Setup),
+    /// Find what is wrong, and say the command that mends it
+    Doctor(Doctor),
     /// List the providers keyfob knows, or show what one needs
     Providers(Providers),
     /// Print completions for a shell
@@ -161,6 +163,23 @@ pub(crate) struct Token {
     /// Print it even to a terminal
     #[arg(long)]
     pub(crate) show: bool,
+}
+
+/// `keyfob doctor`.
+#[derive(Args, Debug)]
+pub(crate) struct Doctor {
+    /// Look at this host, registry or cluster alone
+    #[arg(value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The issuer (iss) that the server at URL expects of a token
+    #[arg(long, value_name = "ISS", requires = "url")]
+    pub(crate) issuer: Option<String>,
+    /// The audience (aud) that the server at URL expects of a token
+    #[arg(long, value_name = "AUD", requires = "url")]
+    pub(crate) audience: Option<String>,
 }
 
 /// `keyfob providers`.

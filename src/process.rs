@@ -1,15 +1,19 @@
 //! The one place that starts children. None of them ever holds our stdin, stdout or stderr: those belong to the client.
 #![expect(clippy::disallowed_methods, reason = "the room for it")]
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::human::escape::escape;
+use crate::secret::SecretBytes;
 
 /// The process that runs us.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +36,17 @@ pub(crate) fn parent() -> Option<Parent> {
     }
     let stat = fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
     parse_stat(number, &stat)
+}
+
+/// This process as a child of its own would see it.
+pub(crate) fn this() -> Option<Parent> {
+    let number = std::process::id();
+    parse_stat(number, &fs::read_to_string(format!("/proc/{number}/stat")).ok()?)
+}
+
+/// The file this process runs, as it was started.
+pub(crate) fn executable() -> io::Result<PathBuf> {
+    std::env::current_exe()
 }
 
 /// The terminal this process belongs to: its device number.
@@ -126,9 +141,128 @@ pub(crate) fn detach(words: &[String]) -> bool {
     command.spawn().is_ok()
 }
 
+/// A program to be asked something: it gets `stdin` and our environment with `environment` over it.
+#[derive(Default)]
+pub(crate) struct Question<'a> {
+    pub(crate) program: &'a OsStr,
+    pub(crate) args: &'a [OsString],
+    pub(crate) environment: &'a [(String, String)],
+    pub(crate) stdin: &'a [u8],
+}
+
+/// What a program answered. It may be a credential.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// Whether it ended with 0.
+    pub(crate) succeeded: bool,
+    pub(crate) stdout: SecretBytes,
+    pub(crate) stderr: SecretBytes,
+}
+
+/// Why a program did not answer; the words fit after its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
+    NotFound,
+    NotStarted(String),
+    TooLate,
+}
+
+/// More than any program says that is asked here.
+const ANSWER_LIMIT: u64 = 4 << 20;
+/// How long a program may take to answer.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks a program and reads what it says, as much as is sensible and as long as is sensible. One that takes too long is
+/// ended.
+pub(crate) fn ask(clock: &dyn Clock, question: &Question<'_>) -> Result<Answer, NoAnswer> {
+    let input = if question.stdin.is_empty() { Stdio::null() } else { Stdio::piped() };
+    let mut child = Command::new(question.program)
+        .args(question.args)
+        .envs(question.environment.iter().map(|(name, value)| (name, value)))
+        .stdin(input)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| match error.kind() {
+            ErrorKind::NotFound => NoAnswer::NotFound,
+            _ => NoAnswer::NotStarted(error.to_string()),
+        })?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // Less than a pipe holds, so this does not wait; a program need not read it.
+        let _ = stdin.write_all(question.stdin);
+    }
+    let deadline = clock.elapsed() + ANSWER_PATIENCE;
+    let (stdout, stderr) = (read_aside(child.stdout.take()), read_aside(child.stderr.take()));
+    let rest = || deadline.saturating_sub(clock.elapsed());
+    let heard = stdout.recv_timeout(rest()).and_then(|stdout| Ok((stdout, stderr.recv_timeout(rest())?)));
+    let mut ended = None;
+    // What closed its streams ends in a moment, as a rule.
+    while heard.is_ok() && ended.is_none() && !rest().is_zero() {
+        ended = child.try_wait().ok().flatten();
+        if ended.is_none() {
+            clock.sleep(Duration::from_millis(2));
+        }
+    }
+    let (Ok((stdout, stderr)), Some(status)) = (heard, ended) else {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(NoAnswer::TooLate);
+    };
+    Ok(Answer { succeeded: status.success(), stdout, stderr })
+}
+
+/// Reads a stream in a thread of its own. Whoever holds its other end open, a grandchild for one, is not waited for.
+fn read_aside(stream: Option<impl Read + Send + 'static>) -> mpsc::Receiver<SecretBytes> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(stream) = stream {
+            let _ = stream.take(ANSWER_LIMIT).read_to_end(&mut bytes);
+        }
+        let _ = sender.send(SecretBytes::new(bytes));
+    });
+    receiver
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Time for nothing.
+    struct Late(std::cell::Cell<Duration>);
+
+    impl Clock for Late {
+        fn now(&self) -> i64 {
+            0
+        }
+
+        fn elapsed(&self) -> Duration {
+            self.0.replace(ANSWER_PATIENCE)
+        }
+
+        fn sleep(&self, _: Duration) {}
+    }
+
+    #[cfg(unix)]
+    fn shell(clock: &dyn Clock, script: &str, stdin: &[u8]) -> Result<Answer, NoAnswer> {
+        let args = ["-c".into(), script.into()];
+        let environment = [("GREETING".to_owned(), "hello".to_owned())];
+        ask(clock, &Question { program: "sh".as_ref(), args: &args, environment: &environment, stdin })
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_program_is_asked() {
+        let clock = crate::clock::SystemClock::new();
+        let answer = shell(&clock, "read line; echo \"$GREETING $line\"; echo no >&2; exit 3", b"there\n").unwrap();
+        assert_eq!((answer.stdout.expose(), answer.stderr.expose()), (&b"hello there\n"[..], &b"no\n"[..]));
+        assert!(!answer.succeeded && shell(&clock, "cat", b"").unwrap().succeeded);
+        let nobody = ask(&clock, &Question { program: "/nowhere/keyfob".as_ref(), ..Question::default() });
+        assert_eq!(nobody.unwrap_err(), NoAnswer::NotFound);
+        // One that never ends is not waited for.
+        let late = Late(std::cell::Cell::default());
+        assert_eq!(shell(&late, "sleep 1000", b"").unwrap_err(), NoAnswer::TooLate);
+    }
 
     #[test]
     fn a_name_may_hold_anything() {

@@ -1,5 +1,7 @@
 //! git as the client.
 
+#[cfg(unix)]
+mod doctor;
 mod plain_store;
 mod sessions;
 mod set_up;

@@ -1,5 +1,6 @@
 //! kubectl as the client.
 
+mod doctor;
 mod refusals;
 mod sessions;
 

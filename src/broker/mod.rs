@@ -7,6 +7,8 @@ mod sign_in;
 mod telling;
 mod traced;
 
+pub(crate) use sign_in::registration_hint;
+
 use std::time::Duration;
 
 use crate::clock::{self, Clock};

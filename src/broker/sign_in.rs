@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::telling::Role;
 use super::{Broker, Waited};
-use crate::config::Slot;
+use crate::config::{Profile, Slot};
 use crate::error::{Error, Kind, Result};
 use crate::human::Presence;
 use crate::oauth::answer::{Answer, TokenAnswer};
@@ -237,8 +237,8 @@ impl Broker<'_> {
                 let what = format!("{} starts no sign-in: {}", http::host(url), error.words());
                 match error.status {
                     408 | 429 | 500.. => Error::new(Kind::Transient, what).hint("try again"),
-                    404 => Error::new(Kind::Refused, what).hint(self.registration_hint("invalid_client")),
-                    _ => Error::new(Kind::Refused, what).hint(self.registration_hint(&error.code)),
+                    404 => Error::new(Kind::Refused, what).hint(registration_hint(self.profile, "invalid_client")),
+                    _ => Error::new(Kind::Refused, what).hint(registration_hint(self.profile, &error.code)),
                 }
             }),
             Err(Unreachable { why, mend, is_lasting }) => {
@@ -292,7 +292,7 @@ impl Broker<'_> {
                 let login = self.login_command();
                 Error::new(Kind::Refused, what).hint(match code.as_str() {
                     "invalid_grant" | "" => format!("to try again, run: {login}"),
-                    code => format!("{}; then run: {login}", self.registration_hint(code)),
+                    code => format!("{}; then run: {login}", registration_hint(self.profile, code)),
                 })
             }
         };
@@ -367,20 +367,21 @@ impl Broker<'_> {
         };
         Ok(self.fail(&mut guard, request, None, error))
     }
+}
 
-    fn registration_hint(&self, code: &str) -> String {
-        let docs = self.profile.preset.docs;
-        match code {
-            "invalid_client" => format!("check client_id in the profile; see {docs}"),
-            "unauthorized_client" => {
-                format!("check client_id in the profile, and allow the device flow for this client; see {docs}")
-            }
-            "access_denied" | "device_flow_disabled" | "unsupported_grant_type" => {
-                format!("allow the device flow for this client; see {docs}")
-            }
-            "invalid_scope" => "correct scopes in the profile".to_owned(),
-            _ => format!("see {docs}"),
+/// What mends a refusal to start a sign-in, by its code.
+pub(crate) fn registration_hint(profile: &Profile, code: &str) -> String {
+    let docs = profile.preset.docs;
+    match code {
+        "invalid_client" => format!("check client_id in the profile; see {docs}"),
+        "unauthorized_client" => {
+            format!("check client_id in the profile, and allow the device flow for this client; see {docs}")
         }
+        "access_denied" | "device_flow_disabled" | "unsupported_grant_type" => {
+            format!("allow the device flow for this client; see {docs}")
+        }
+        "invalid_scope" => "correct scopes in the profile".to_owned(),
+        _ => format!("see {docs}"),
     }
 }
 

@@ -53,7 +53,7 @@ fn answer(command: &Kubectl) -> Result<String> {
     let client = parent.as_ref().map_or("kubectl", |parent| parent.name.as_str());
     let told = || server.as_ref().map_or_else(|| "no server".to_owned(), ToString::to_string);
     trace!("{client} says: {}, KUBERNETES_EXEC_INFO: {}", told(), yes(variable.is_some()));
-    let profile = profile(&config, command, server.as_ref())?;
+    let profile = profile(&config, command.profile.as_deref(), server.as_ref())?;
     let why = match (&command.profile, &server) {
         (Some(_), _) => "it is named",
         (None, Some(_)) if config.profiles.len() > 1 => "its clusters have the server",
@@ -118,8 +118,8 @@ fn server(asked: &Asked) -> Result<Option<Location>> {
 }
 
 /// The profile named, the one whose clusters have the server, or the only one.
-fn profile<'a>(config: &'a Config, command: &Kubectl, server: Option<&Location>) -> Result<&'a Profile> {
-    if let Some(name) = &command.profile {
+pub(super) fn profile<'a>(config: &'a Config, named: Option<&str>, server: Option<&Location>) -> Result<&'a Profile> {
+    if let Some(name) = named {
         return config.named(name);
     }
     let names_it = |profile: &&Profile| profile.clusters.iter().any(|(entry, _)| Some(&entry.location) == server);
@@ -139,7 +139,7 @@ fn profile<'a>(config: &'a Config, command: &Kubectl, server: Option<&Location>)
 
 /// What the cluster takes. A server that is told must be one of the profile's, where it names any; one that is not told
 /// can only be theirs.
-fn destination<'a>(profile: &'a Profile, server: Option<&Location>) -> Result<&'a Destination> {
+pub(super) fn destination<'a>(profile: &'a Profile, server: Option<&Location>) -> Result<&'a Destination> {
     let mut clusters = profile.clusters.iter();
     if let Some(server) = server {
         if profile.clusters.is_empty() {

@@ -2,6 +2,7 @@
 
 mod completions;
 mod docker;
+mod doctor;
 mod git;
 mod kubectl;
 mod login;
@@ -45,6 +46,7 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Status(status) => status::run(&status),
         Command::Token(token) => token::run(&token),
         Command::Setup(setup) => setup::run(&setup),
+        Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Providers(providers) => providers::run(&providers),
         Command::Completions(completions) => completions::run(&completions),
         Command::Man => man::run(),
@@ -67,6 +69,7 @@ fn name(command: &Command) -> String {
         Command::Token(_) => return "token".to_owned(),
         Command::Providers(_) => return "providers".to_owned(),
         Command::Setup(_) => return "setup".to_owned(),
+        Command::Doctor(_) => return "doctor".to_owned(),
         Command::Completions(_) => return "completions".to_owned(),
         Command::Man => return "man".to_owned(),
     };

@@ -1,9 +1,9 @@
 //! Every environment variable keyfob reads, one function each. Nothing else reads the environment.
 #![expect(clippy::disallowed_methods, reason = "the room for it")]
 
+use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::{env, io};
 
 use super::proxy::Proxies;
 use crate::secret::Secret;
@@ -136,6 +136,23 @@ pub(crate) fn kubernetes_exec_info() -> Option<String> {
     env::var_os("KUBERNETES_EXEC_INFO").map(|value| value.to_string_lossy().into_owned())
 }
 
+/// `PATH`: the folders programs are looked for in, in their order. One that depends on where a command is run is no place to
+/// rely on.
+pub(crate) fn search_path() -> Vec<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).filter(|folder| folder.is_absolute()).collect()
+}
+
+/// `DOCKER_CONFIG`: the folder of docker's configuration.
+pub(crate) fn docker_config() -> Option<PathBuf> {
+    path("DOCKER_CONFIG")
+}
+
+/// `KUBERC`: kubectl's file of a person's preferences.
+pub(crate) fn kuberc() -> Option<PathBuf> {
+    path("KUBERC")
+}
+
 /// `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY`, the first that is set, and `no_proxy` or `NO_PROXY`: what curl
 /// reads for an https request. An empty one counts as unset.
 pub(crate) fn proxies() -> Proxies {
@@ -146,16 +163,6 @@ pub(crate) fn proxies() -> Proxies {
         .find_map(|name| Some((name, Secret::new(text(value(name)?)))));
     let exceptions = value("no_proxy").or_else(|| value("NO_PROXY")).map(text).unwrap_or_default();
     Proxies { setting, exceptions }
-}
-
-/// `PATH`: where programs are looked for.
-pub(crate) fn program_folders() -> Vec<PathBuf> {
-    env::split_paths(&env::var_os("PATH").unwrap_or_default()).filter(|folder| folder.is_absolute()).collect()
-}
-
-/// The running program, behind all links.
-pub(crate) fn program() -> io::Result<PathBuf> {
-    env::current_exe()?.canonicalize()
 }
 
 /// Where files may be for a moment (`TMPDIR`).
@@ -171,11 +178,6 @@ pub(crate) fn git_config_global() -> Option<PathBuf> {
 /// `XDG_CONFIG_HOME`: where git, podman and skopeo look for a person's configuration.
 pub(crate) fn xdg_config_home() -> Option<PathBuf> {
     path("XDG_CONFIG_HOME")
-}
-
-/// `DOCKER_CONFIG`: the folder of docker's configuration.
-pub(crate) fn docker_config() -> Option<PathBuf> {
-    path("DOCKER_CONFIG")
 }
 
 /// `REGISTRY_AUTH_FILE`: the file of logins that podman, skopeo and buildah read in place of their own.

@@ -87,15 +87,20 @@ pub(super) struct Source<'a> {
 }
 
 impl Source<'_> {
-    pub(super) fn error(&self, span: Option<Range<usize>>, what: impl std::fmt::Display) -> Error {
-        let place = match (self.path, span) {
+    /// `FILE:LINE`.
+    fn place(&self, span: Option<Range<usize>>) -> String {
+        match (self.path, span) {
             (None, _) => "command line".to_owned(),
             (Some(path), None) => path.display().to_string(),
             (Some(path), Some(span)) => {
                 let line = self.text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1);
                 format!("{}:{line}", path.display())
             }
-        };
+        }
+    }
+
+    pub(super) fn error(&self, span: Option<Range<usize>>, what: impl std::fmt::Display) -> Error {
+        let place = self.place(span);
         Error::new(if self.path.is_some() { Kind::Configuration } else { Kind::Usage }, format!("{place}: {what}"))
     }
 
@@ -280,6 +285,7 @@ fn check(raw: RawProfile, name: Option<String>, source: &Source<'_>, at: Option<
     }
     Ok(Profile {
         name,
+        written_at: source.place(at.cloned()),
         preset,
         client_id,
         issuer: raw.issuer.map(Spanned::into_inner),

@@ -26,6 +26,16 @@ pub(crate) fn xdg_config() -> Result<PathBuf> {
     environment::xdg_config_home().map_or_else(|| Ok(home()?.join(".config")), Ok)
 }
 
+/// The file in which docker is told whom to ask for which registry.
+pub(crate) fn docker_config() -> Option<PathBuf> {
+    environment::docker_config().or_else(|| Some(dirs::home_dir()?.join(".docker"))).map(|dir| dir.join("config.json"))
+}
+
+/// The file in which kubectl is told which plugins it may run.
+pub(crate) fn kuberc() -> Option<PathBuf> {
+    environment::kuberc().or_else(|| Some(dirs::home_dir()?.join(".kube").join("kuberc")))
+}
+
 /// The folder for what keyfob keeps: `KEYFOB_STATE_DIR`, else `keyfob` in the system's state folder (local application
 /// data where a system has no such folder).
 pub(crate) fn state() -> Result<PathBuf> {

@@ -140,6 +140,8 @@ impl fmt::Display for Entry {
 pub(crate) struct Profile {
     /// Its name in the file; `None` for one spelt on the command line.
     pub(crate) name: Option<String>,
+    /// Where it is written: `FILE:LINE`, or the command line.
+    pub(crate) written_at: String,
     pub(crate) preset: &'static Preset,
     pub(crate) client_id: String,
     /// The issuer, where the provider has one.

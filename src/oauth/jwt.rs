@@ -12,17 +12,18 @@ use crate::clock::Timestamp;
 pub(crate) struct Claims {
     exp: Option<Timestamp>,
     iat: Option<Timestamp>,
+    /// Who issued it.
+    pub(crate) iss: Option<String>,
+    /// Whom it is for (RFC 7519 section 4.1.3); empty where it does not say.
+    pub(crate) aud: Vec<String>,
+    /// What it allows: `scope` (RFC 9068 section 2.2.3), or `scp` as Okta and Entra have it; empty where it does not say.
+    pub(crate) scopes: Vec<String>,
     /// The session at WorkOS, what a sign-out names.
     pub(crate) sid: Option<String>,
     pub(crate) sub: Option<String>,
     pub(crate) email: Option<String>,
     /// The organization a WorkOS access token is for.
     pub(crate) org_id: Option<String>,
-    pub(crate) iss: Option<String>,
-    /// Whom the token is for (RFC 7519 section 4.1.3); empty where it does not say.
-    pub(crate) aud: Vec<String>,
-    /// What it allows: `scope` as RFC 9068 has it, or `scp` as Okta and Entra do; empty where it does not say.
-    pub(crate) scope: Vec<String>,
 }
 
 impl Claims {
@@ -57,7 +58,7 @@ pub(crate) fn claims(token: &str) -> Option<Claims> {
         org_id: text("org_id"),
         iss: text("iss"),
         aud: texts(payload.get("aud")),
-        scope: words(payload.get("scope").or_else(|| payload.get("scp"))),
+        scopes: words(payload.get("scope").or_else(|| payload.get("scp"))),
     })
 }
 
@@ -98,14 +99,14 @@ mod tests {
 
     #[test]
     fn whom_it_is_for_and_what_it_allows_in_every_spelling() {
-        for (payload, aud, scope) in [
+        for (payload, aud, scopes) in [
             (r#"{"aud":"api","scope":"read write"}"#, &["api"][..], &["read", "write"][..]),
             (r#"{"aud":["a","b",7],"scp":["read","write"]}"#, &["a", "b"], &["read", "write"]),
             (r#"{"aud":{},"scp":"read"}"#, &[], &["read"]),
             ("{}", &[], &[]),
         ] {
             let claims = claims(&jwt(payload)).unwrap();
-            assert_eq!((&claims.aud[..], &claims.scope[..]), (&own(aud)[..], &own(scope)[..]), "{payload}");
+            assert_eq!((&claims.aud[..], &claims.scopes[..]), (&own(aud)[..], &own(scopes)[..]), "{payload}");
         }
     }
 

@@ -43,6 +43,15 @@ impl Markers {
         private::claim(&self.path(&format!("{terminal}-{}", code.fingerprint()), id)).unwrap_or(true)
     }
 
+    /// Removes what `parent` was given: it asked for the sake of asking.
+    pub(crate) fn forget(&self, parent: &str) {
+        let prefix = format!("{parent}-");
+        let Ok(entries) = fs::read_dir(&self.folder) else { return };
+        for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix)) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+
     /// Removes the markers of processes long gone.
     pub(crate) fn sweep(&self, now: Timestamp) {
         let now = clock::system_time(now);
@@ -73,6 +82,10 @@ mod tests {
         markers.give("7-1", "abc", &token);
         assert_eq!(markers.given("7-1", "abc"), Some(token.fingerprint()));
         assert_eq!(markers.given("7-2", "abc"), None, "another process with the same number");
+        markers.give("7-2", "abc", &token);
+        markers.forget("7-2");
+        assert_eq!(markers.given("7-2", "abc"), None);
+        assert_eq!(markers.given("7-1", "abc"), Some(token.fingerprint()), "another's");
         assert!(markers.claim("tty1", "abc", &token) && !markers.claim("tty1", "abc", &token));
         assert!(markers.claim("tty2", "abc", &token) && markers.claim("tty1", "abc", &Secret::new("other")));
         let path = markers.path("7-1", "abc");

@@ -2,6 +2,7 @@
 
 pub(crate) mod backups;
 pub(crate) mod client_secret;
+pub(crate) mod examine;
 mod file;
 pub(crate) mod foreign;
 mod lock;

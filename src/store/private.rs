@@ -96,6 +96,17 @@ fn read_open(path: &Path, limit: u64) -> Result<Option<(Vec<u8>, Opened)>> {
     Ok(Some((bytes, Opened { file, modified: meta.modified().ok() })))
 }
 
+/// Looks at a file as [`read`] does, and reads nothing.
+pub(super) fn examine(path: &Path) -> Result<()> {
+    match open(OpenOptions::new().read(true), path) {
+        Ok(file) => refuse_open_file(&file, path).map(drop),
+        Err(error) if is_link(&error) => Err(link_error(path)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Error::broken(format!("cannot read {}", path.display()), error)
+            .hint(format!("run: chmod 600 {}", path.display()))),
+    }
+}
+
 /// Whether bytes that [`read`] returned are all of a file.
 pub(super) fn is_whole(bytes: &[u8]) -> bool {
     bytes.len() as u64 <= SIZE_LIMIT
@@ -108,6 +119,11 @@ pub(super) fn take(path: &Path) -> Result<Taken> {
     if folder.exists() {
         refuse_open_folder(folder)?;
     }
+    take_in_shared(path)
+}
+
+/// The same in a folder that others may look into.
+pub(super) fn take_in_shared(path: &Path) -> Result<Taken> {
     let lock_file = || open(OpenOptions::new().read(true).write(true).create(true).truncate(false), path);
     match in_folder(path, lock_file).and_then(Lock::attempt) {
         Ok(Attempt::Taken(lock)) => Ok(Taken::Lock(lock)),
@@ -266,8 +282,19 @@ fn refuse_open_file(file: &File, path: &Path) -> Result<fs::Metadata> {
     Ok(meta)
 }
 
+/// A folder of ours with nothing but closed folders in it: others may look, and change nothing.
+pub(super) fn refuse_shared_folder(folder: &Path) -> Result<()> {
+    // A person may have linked it elsewhere: what is there counts.
+    let Ok(real) = folder.canonicalize() else { return Ok(()) };
+    refuse_folder(&real, 0o022, "can be changed by others", "chmod go-w")
+}
+
+pub(super) fn refuse_open_folder(folder: &Path) -> Result<()> {
+    refuse_folder(folder, 0o077, "is open to others", "chmod 700")
+}
+
 #[cfg(unix)]
-fn refuse_open_folder(folder: &Path) -> Result<()> {
+fn refuse_folder(folder: &Path, bits: u32, open: &str, mend: &str) -> Result<()> {
     use std::os::unix::fs::MetadataExt;
     let meta = fs::symlink_metadata(folder)
         .map_err(|error| Error::broken(format!("cannot look at {}", folder.display()), error))?;
@@ -281,13 +308,13 @@ fn refuse_open_folder(folder: &Path) -> Result<()> {
     if meta.uid() != rustix::process::geteuid().as_raw() {
         return refuse("belongs to somebody else", "chown \"$(id -u)\"");
     }
-    if meta.mode() & 0o077 != 0 {
-        return refuse("is open to others", "chmod 700");
+    if meta.mode() & bits != 0 {
+        return refuse(open, mend);
     }
     Ok(())
 }
 
 #[cfg(not(unix))]
-fn refuse_open_folder(_folder: &Path) -> Result<()> {
+fn refuse_folder(_folder: &Path, _bits: u32, _open: &str, _mend: &str) -> Result<()> {
     Ok(())
 }

@@ -48,6 +48,9 @@ mod setup_git;
 // `keyfob setup docker`.
 #[cfg(unix)]
 mod setup_docker;
+// `keyfob doctor`: every way a set-up can fail, and the command that mends it.
+#[cfg(unix)]
+mod doctor;
 // `keyfob providers`.
 mod providers_command;
 // What a server, a client, a file or a variable might try.

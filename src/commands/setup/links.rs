@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{How, say};
 use crate::config::environment;
 use crate::error::{Error, Result};
+use crate::process;
 use crate::store::backups::{Backup, Backups};
 
 /// What a client will find under such a name.
@@ -20,7 +21,9 @@ pub(super) enum Found {
 
 /// The running program, behind all links.
 pub(super) fn program() -> Result<PathBuf> {
-    environment::program().map_err(|error| Error::broken("cannot tell where keyfob itself is", error))
+    process::executable()
+        .and_then(|path| path.canonicalize())
+        .map_err(|error| Error::broken("cannot tell where keyfob itself is", error))
 }
 
 /// Makes the link where it is missing, and says so; or says what to do instead.
@@ -38,7 +41,7 @@ pub(super) fn make(name: &str, how: How) -> Result<Found> {
         return Ok(Found::Yes);
     }
     let own_name = file_name("keyfob");
-    let beside = environment::program_folders().into_iter().find(|folder| leads_to(&folder.join(&own_name), &program));
+    let beside = environment::search_path().into_iter().find(|folder| leads_to(&folder.join(&own_name), &program));
     let Some(folder) = beside else {
         let place = program.parent().unwrap_or(&program).display();
         say(&format!("{name} is not on PATH, and keyfob is not either"))?;
@@ -76,7 +79,7 @@ pub(super) fn make(name: &str, how: How) -> Result<Found> {
 /// Takes back the link where it is one that [`make`] made and leads here still.
 pub(super) fn take_back(name: &str, how: How) -> Result<()> {
     let (program, backups) = (program()?, Backups::open()?);
-    for folder in environment::program_folders() {
+    for folder in environment::search_path() {
         let link = folder.join(file_name(name));
         if backups.get(&link)?.is_none() || !leads_to(&link, &program) {
             continue;
@@ -109,7 +112,7 @@ fn file_name(name: &str) -> OsString {
 
 /// What a client would run under that name.
 pub(super) fn on_path(file: impl AsRef<Path>) -> Option<PathBuf> {
-    environment::program_folders().iter().map(|folder| folder.join(&file)).find(|path| is_program(path))
+    environment::search_path().iter().map(|folder| folder.join(&file)).find(|path| is_program(path))
 }
 
 #[cfg(unix)]

@@ -102,7 +102,7 @@ fn token(slot: &str, token: &Token, now: Timestamp) -> Value {
     json!({
         "slot": slot,
         "organization": access.org_id.or(wanted.organization),
-        "scopes": or_none(access.scope).or(or_none(wanted.scopes)),
+        "scopes": or_none(access.scopes).or(or_none(wanted.scopes)),
         "audiences": or_none(access.aud).or(wanted.audience.or(wanted.resource).map(|audience| vec![audience])),
         "has_id_token": token.id_token.is_some(),
         "id_token_audiences": or_none(of_id.aud),

@@ -1,0 +1,183 @@
+//! git: whom it asks for a host, in which order, and who is handed the tokens.
+
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+
+use super::helpers::{self, Entry, LISTING, Runs};
+use super::programs::{self, Programs, ask};
+use super::report::{Area, quote};
+use super::{Host, Visit};
+use crate::cli::GitHelper;
+use crate::config::{self, Location};
+use crate::human::escape::escape;
+use crate::process::Answer;
+
+const AREA: Area = Area::Git;
+
+/// Looks at every host. `by_docker`: those docker asks keyfob for, which git need not.
+pub(super) fn examine(visit: &mut Visit<'_>, hosts: &[Host<'_>], by_docker: &[String], programs: &Programs) {
+    if programs.git.is_none() {
+        return;
+    }
+    let text = |answer: &Answer| String::from_utf8_lossy(answer.stdout.expose()).into_owned();
+    let folder = ask(visit, "git".as_ref(), &["--exec-path"], &[], b"").ok().map(|answer| text(&answer));
+    let folder: Vec<PathBuf> = folder.iter().map(|folder| PathBuf::from(folder.trim())).collect();
+    // 1 where there is no such entry; more where git cannot go on.
+    let listing = match ask(visit, "git".as_ref(), LISTING, &[], b"") {
+        Ok(answer) if answer.succeeded || answer.stderr.expose().is_empty() => text(&answer),
+        Ok(answer) => {
+            let words = String::from_utf8_lossy(answer.stderr.expose()).into_owned();
+            let what = format!("git cannot read its configuration: {}", escape(&words));
+            return visit.report.problem(&AREA, what, "run: git config --list --show-origin");
+        }
+        Err(error) => {
+            let what = format!("git {}", programs::why(&error));
+            return visit.report.problem(&AREA, what, "run: git config --list --show-origin");
+        }
+    };
+    let entries = helpers::parse(&listing);
+    for host in hosts {
+        let list = helpers::effective(&entries, &host.location);
+        match list.iter().position(|entry| matches!(entry.runs(), Runs::Keyfob { .. })) {
+            Some(at) => {
+                look_at_list(visit, host, &entries, &list, at);
+                look_at_helper(visit, host, list[at], &folder);
+                look_at_path(visit, host, &entries);
+            }
+            None if by_docker.contains(&host.name) => {
+                visit.report.ok(&AREA, format!("git does not ask keyfob for {}, docker does", host.name));
+            }
+            None => {
+                let others: Vec<String> = list.iter().map(|entry| name(entry)).collect();
+                let asked =
+                    if others.is_empty() { String::new() } else { format!(" (git asks {})", others.join(", ")) };
+                let what = format!("neither git nor docker asks keyfob for {}{asked}", host.name);
+                visit.report.problem(&AREA, what, setup(host));
+            }
+        }
+    }
+}
+
+fn setup(host: &Host<'_>) -> String {
+    format!("run: keyfob setup git {} --profile {}", quote(&host.name), quote(host.profile.title()))
+}
+
+fn name(entry: &Entry) -> String {
+    match entry.runs() {
+        Runs::Keyfob { .. } => "keyfob".to_owned(),
+        Runs::Other(name) => escape(&name),
+    }
+}
+
+/// Every helper of the list is asked in turn, and all of them are handed what worked.
+fn look_at_list(visit: &mut Visit<'_>, host: &Host<'_>, entries: &[Entry], list: &[&Entry], at: usize) {
+    let is_other = |entry: &&&Entry| matches!(entry.runs(), Runs::Other(_));
+    let (before, after) = (&list[..at], &list[at + 1..]);
+    if !list.iter().any(|entry| is_other(&entry)) {
+        let what = format!("git asks keyfob alone for {} ({})", host.name, list[at].origin());
+        return visit.report.ok(&AREA, what);
+    }
+    let last = list.iter().rfind(|entry| is_other(entry)).copied();
+    let mend = last.map(|last| mend_list(host, entries, list[at], last)).unwrap_or_default();
+    for entry in before {
+        let what = format!(
+            "git asks {} before keyfob for {} ({}), and hands it every token that works",
+            name(entry),
+            host.name,
+            entry.origin()
+        );
+        visit.report.problem(&AREA, what, &mend);
+    }
+    for entry in after.iter().filter(is_other) {
+        let what = format!("git hands {} every token that works at {} ({})", name(entry), host.name, entry.origin());
+        visit.report.problem(&AREA, what, &mend);
+    }
+}
+
+/// Puts an empty entry and keyfob's after everything else that is said for the host: in the file that speaks last, at its
+/// end. What is said for other hosts stays.
+fn mend_list(host: &Host<'_>, entries: &[Entry], ours: &Entry, last: &Entry) -> String {
+    let position = |wanted: &Entry| entries.iter().position(|entry| entry == wanted);
+    // What speaks for everybody on this machine is not a person's to change, and speaks before the person.
+    let late = if position(last) > position(ours) { last } else { ours };
+    let late = if late.scope == "system" { None } else { Some(late) };
+    let (place, file) = match late {
+        None => ("--global".to_owned(), None),
+        Some(Entry { scope, .. }) if scope == "command" => {
+            return format!("take credential.helper={} off git's command line or environment", name(last));
+        }
+        Some(Entry { scope, file, .. }) if scope == "global" || scope == "local" => {
+            (format!("--{scope}"), file.as_ref())
+        }
+        Some(Entry { file, .. }) => (format!("--file {}", quote(file.as_deref().unwrap_or_default())), file.as_ref()),
+    };
+    let url = host.url();
+    let key = |name: &str| quote(&format!("credential.{url}.{name}"));
+    // A section that is there already would stay where it is.
+    let is_there = entries.iter().any(|entry| entry.url.as_ref() == Some(&url) && entry.file.as_ref() == file);
+    let mut commands = Vec::new();
+    if is_there {
+        commands.push(format!("git config {place} --remove-section {}", quote(&format!("credential.{url}"))));
+    }
+    commands.push(format!("git config {place} --add {} ''", key("helper")));
+    let value = ours.value.as_deref().unwrap_or("keyfob");
+    commands.push(format!("git config {place} --add {} {}", key("helper"), quote(value)));
+    if is_there && helpers::tells_path(entries, &host.location) {
+        commands.push(format!("git config {place} {} true", key("useHttpPath")));
+    }
+    format!("run: {}", commands.join(" && "))
+}
+
+impl Host<'_> {
+    /// What git's configuration calls it.
+    fn url(&self) -> String {
+        let url = Location { path: Vec::new(), ..self.location.clone() }.to_string();
+        if self.name.contains('*') { url.replacen("://any.", "://*.", 1) } else { url }
+    }
+}
+
+/// Whether what git runs is there, and answers for this host.
+fn look_at_helper(visit: &mut Visit<'_>, host: &Host<'_>, entry: &Entry, before: &[PathBuf]) {
+    let Runs::Keyfob { program, args } = entry.runs() else { return };
+    match program {
+        None => {
+            programs::link(visit, &AREA, "git-credential-keyfob", before, "--version");
+        }
+        Some(program) if program.contains(['/', '\\']) => {
+            let path = Path::new(&program);
+            if !programs::is_runnable(path) {
+                let what = format!("{program} ({}) is no program that can be run", entry.origin());
+                visit.report.problem(&AREA, what, programs::link_at(path, &setup(host)));
+            }
+        }
+        Some(program) => {
+            programs::link(visit, &AREA, &program, before, "--version");
+        }
+    }
+    let words = ["git-credential-keyfob".to_owned()].into_iter().chain(args).chain(["get".to_owned()]);
+    let Ok(GitHelper { git }) = GitHelper::try_parse_from(words) else {
+        let what = format!("keyfob does not understand what git runs it with ({})", entry.origin());
+        return visit.report.problem(&AREA, what, setup(host));
+    };
+    let Some(bound) = git.profile.filter(|bound| host.profile.name.as_ref() != Some(bound)) else { return };
+    let what = match visit.config.named(&bound) {
+        Ok(_) => format!("it answers for profile {bound} alone, and {} is of {}", host.name, host.profile.title()),
+        Err(error) => error.text(),
+    };
+    visit.report.problem(&AREA, format!("keyfob in {}: {what}", entry.origin()), setup(host));
+}
+
+/// Entries with a path are of use only where git tells it.
+fn look_at_path(visit: &mut Visit<'_>, host: &Host<'_>, entries: &[Entry]) {
+    let is_here = |entry: &config::Entry| {
+        !entry.location.path.is_empty() && entry.location.authority() == host.location.authority()
+    };
+    let wants = visit.config.profiles.iter().flat_map(|profile| &profile.hosts).any(|(entry, _)| is_here(entry));
+    if wants && !helpers::tells_path(entries, &host.location) {
+        let url = host.url();
+        let what = format!("git does not tell the path at {url}, so that entries of hosts with a path never fit");
+        let key = quote(&format!("credential.{url}.useHttpPath"));
+        visit.report.problem(&AREA, what, format!("run: git config --global {key} true"));
+    }
+}

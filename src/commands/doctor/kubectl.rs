@@ -1,0 +1,306 @@
+//! kubectl: the users of the kubeconfig that run keyfob, their entries, and each replayed as kubectl would run it.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use serde_json::{Value, json};
+
+use super::docker::complaint;
+use super::programs::{self, Programs, ask, find};
+use super::report::{Area, quote};
+use super::{Visit, session};
+use crate::cli::{Cli, Command, Kubectl};
+use crate::commands::kubectl as plugin;
+use crate::config::{Destination, Location, Profile, folders};
+use crate::human::escape::escape;
+use crate::oauth::jwt;
+use crate::process::{self, Answer, Question};
+use crate::store::markers::Markers;
+
+const AREA: Area = Area::Kubectl;
+/// Linux gives one variable of the environment no more, in bytes.
+const VARIABLE_LIMIT: usize = 128 << 10;
+
+/// A user of the kubeconfig that runs keyfob, with a cluster some context takes it to.
+struct User<'v> {
+    name: &'v str,
+    exec: &'v Value,
+    command: &'v str,
+    cluster: &'v Value,
+    server: &'v str,
+}
+
+pub(super) fn examine<'a>(visit: &mut Visit<'a>, profiles: &[&'a Profile], programs: &Programs) {
+    let Some(version) = programs.kubectl else { return };
+    let config = match ask(visit, "kubectl".as_ref(), &["config", "view", "--raw", "-o", "json"], &[], b"") {
+        Ok(answer) if answer.succeeded => serde_json::from_slice(answer.stdout.expose()).unwrap_or(Value::Null),
+        Ok(answer) => {
+            let words = String::from_utf8_lossy(answer.stderr.expose()).into_owned();
+            let what = format!("kubectl cannot read its kubeconfig: {}", escape(&words));
+            return visit.report.problem(&AREA, what, "run: kubectl config view");
+        }
+        Err(error) => {
+            let what = format!("kubectl {}", programs::why(&error));
+            return visit.report.problem(&AREA, what, "run: kubectl config view");
+        }
+    };
+    let users = users(&config);
+    let mut served = Vec::new();
+    for user in &users {
+        let location = Location::parse(user.server).ok();
+        if visit.named.is_some() && visit.named != location.as_ref() {
+            continue;
+        }
+        let looked_at = look_at(visit, user, location.as_ref());
+        if let (Some((profile, destination)), Some(location)) = (looked_at, location) {
+            replay(visit, user, profile, destination);
+            served.push(location);
+        }
+        if version >= (1, 35) {
+            look_at_allowlist(visit, user);
+        }
+    }
+    for profile in profiles {
+        for (entry, destination) in &profile.clusters {
+            let is_meant = visit.named.is_none_or(|named| *named == entry.location);
+            if is_meant && !users.iter().any(|user| Location::parse(user.server).as_ref() == Ok(&entry.location)) {
+                let what = format!("no user of the kubeconfig runs keyfob for {}", entry.location);
+                let mend = format!("run: keyfob setup kubectl --profile {} --user NAME", quote(profile.title()));
+                visit.report.problem(&AREA, what, mend);
+            }
+            if is_meant && visit.named.is_some() && !served.contains(&entry.location) {
+                session::compare_kept_for(visit, &AREA, profile, destination);
+            }
+        }
+    }
+}
+
+/// Each user that runs keyfob, once for each cluster it is taken to.
+fn users(config: &Value) -> Vec<User<'_>> {
+    let list = |name: &str| config[name].as_array().map(Vec::as_slice).unwrap_or_default();
+    let named = |name: &str, wanted: &Value| list(name).iter().find(|item| item["name"] == *wanted);
+    let mut users: Vec<User<'_>> = Vec::new();
+    for context in list("contexts") {
+        let context = &context["context"];
+        let (Some(user), Some(cluster)) = (named("users", &context["user"]), named("clusters", &context["cluster"]))
+        else {
+            continue;
+        };
+        let (exec, cluster) = (&user["user"]["exec"], &cluster["cluster"]);
+        let (name, command, server) = (user["name"].as_str(), exec["command"].as_str(), cluster["server"].as_str());
+        let (Some(name), Some(command), Some(server)) = (name, command, server) else { continue };
+        let file = Path::new(command).file_name().unwrap_or_default().to_string_lossy();
+        if file.strip_suffix(".exe").unwrap_or(&file) != "keyfob" {
+            continue;
+        }
+        if !users.iter().any(|known| (known.name, known.server) == (name, server)) {
+            users.push(User { name, exec, command, cluster, server });
+        }
+    }
+    users
+}
+
+impl User<'_> {
+    fn args(&self) -> Vec<String> {
+        let args = self.exec["args"].as_array().into_iter().flatten();
+        args.map(|arg| arg.as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// Writes the entry anew.
+    fn setup(&self, profile: Option<&Profile>) -> String {
+        let profile = profile.map_or_else(|| "P".to_owned(), |profile| quote(profile.title()));
+        let cluster = if self.tells_cluster() { " --cluster-info" } else { "" };
+        format!("run: keyfob setup kubectl --profile {profile} --user {}{cluster}", quote(self.name))
+    }
+
+    fn tells_cluster(&self) -> bool {
+        self.exec["provideClusterInfo"] == true
+    }
+
+    /// What kubectl puts into `KUBERNETES_EXEC_INFO`. Of a certificate in a file it would send what is in it; here its size
+    /// stands for it, which is all that matters.
+    fn info(&self) -> (Value, usize) {
+        let mut spec = json!({ "interactive": false });
+        let mut more = 0;
+        if self.tells_cluster() {
+            let members =
+                ["server", "tls-server-name", "insecure-skip-tls-verify", "certificate-authority-data", "proxy-url"];
+            spec["cluster"] = members
+                .into_iter()
+                .filter_map(|name| Some((name.to_owned(), self.cluster.get(name)?.clone())))
+                .collect::<serde_json::Map<_, _>>()
+                .into();
+            let file = self.cluster["certificate-authority"].as_str().and_then(|path| Path::new(path).metadata().ok());
+            more = file.map_or(0, |meta| usize::try_from(meta.len()).unwrap_or(usize::MAX / 8) / 3 * 4);
+        }
+        let info = json!({ "kind": "ExecCredential", "apiVersion": self.exec["apiVersion"], "spec": spec });
+        let size = info.to_string().len() + more;
+        (info, size)
+    }
+}
+
+/// Looks at an entry; the profile and what the cluster gets, where it can be replayed.
+fn look_at<'a>(
+    visit: &mut Visit<'a>,
+    user: &User<'_>,
+    server: Option<&Location>,
+) -> Option<(&'a Profile, &'a Destination)> {
+    let name = escape(user.name);
+    let args = std::iter::once("keyfob".to_owned()).chain(user.args());
+    let Ok(Cli { command: Command::Kubectl(command) }) = Cli::try_parse_from(args) else {
+        let what = format!("keyfob does not understand the args of user {name} in the kubeconfig");
+        visit.report.problem(&AREA, what, user.setup(None));
+        return None;
+    };
+    // A profile spelt in the args has no file to compare with.
+    let Kubectl { profile: asked, inline } = &command;
+    if inline.provider.is_some() {
+        visit.report.ok(&AREA, format!("user {name} runs keyfob with a profile of its own, which is not looked at"));
+        return None;
+    }
+    let config = visit.config;
+    let profile = match plugin::profile(config, asked.as_deref(), server) {
+        Ok(profile) => profile,
+        Err(error) => {
+            let what = format!("user {name} of the kubeconfig: {}", error.text());
+            visit.report.problem(&AREA, what, user.setup(config.profiles.first()));
+            return None;
+        }
+    };
+    let faults = faults(visit, user, profile);
+    for (what, mend) in &faults {
+        visit.report.problem(&AREA, format!("user {name} of the kubeconfig {what}"), mend);
+    }
+    match plugin::destination(profile, server) {
+        Ok(destination) if faults.is_empty() => Some((profile, destination)),
+        Ok(_) => None,
+        Err(error) => {
+            let what = format!("user {name} of the kubeconfig: {}", error.text());
+            let mend = format!(
+                "add \"{}\" to clusters of {}, if its tokens may go there",
+                escape(user.server),
+                super::written(profile)
+            );
+            visit.report.problem(&AREA, what, mend);
+            None
+        }
+    }
+}
+
+/// What keeps kubectl from running an entry, to be put after its user's name, and the mends. What only could be better is
+/// said on the way.
+fn faults(visit: &mut Visit<'_>, user: &User<'_>, profile: &Profile) -> Vec<(String, String)> {
+    let name = escape(user.name);
+    let mut faults = Vec::new();
+    let setup = user.setup(Some(profile));
+    match user.exec["apiVersion"].as_str().unwrap_or_default() {
+        "client.authentication.k8s.io/v1" => {}
+        "client.authentication.k8s.io/v1beta1" => {
+            let what = format!("user {name} of the kubeconfig speaks v1beta1, which was for kubectl before 1.22");
+            visit.report.warning(&AREA, what, Some(&setup));
+        }
+        other => {
+            let what = format!("has the apiVersion \"{}\", which kubectl does not know", escape(other));
+            faults.push((what, setup.clone()));
+        }
+    }
+    match user.exec["interactiveMode"].as_str() {
+        Some("Never") => {}
+        Some("Always") => {
+            let what = "has interactiveMode Always, and is not run without a terminal";
+            faults.push((what.to_owned(), setup.clone()));
+        }
+        None => faults.push(("has no interactiveMode, and is not run".to_owned(), setup.clone())),
+        Some(other) => {
+            let what = format!("user {name} of the kubeconfig has interactiveMode {}, and needs Never", escape(other));
+            visit.report.warning(&AREA, what, Some(&setup));
+        }
+    }
+    let path = Path::new(user.command);
+    if !user.command.contains(['/', '\\']) {
+        if find(user.command, &[]).is_none() {
+            let what = "runs keyfob, which is not on PATH";
+            faults.push((what.to_owned(), programs::link_command("keyfob", None)));
+        }
+    } else if path.is_relative() {
+        let what = format!("runs {}, which depends on where the kubeconfig is", escape(user.command));
+        faults.push((what, setup.clone()));
+    } else if !programs::is_runnable(path) {
+        let what = format!("runs {}, which is no program that can be run", escape(user.command));
+        faults.push((what, programs::link_at(path, &setup)));
+    }
+    if user.info().1 > VARIABLE_LIMIT && cfg!(target_os = "linux") {
+        let what = "is told the server's certificates, which are more than Linux lets a program be told";
+        faults.push((what.to_owned(), setup.replace(" --cluster-info", "")));
+    }
+    faults
+}
+
+/// Runs the entry as kubectl would, and looks at what the token says of itself.
+fn replay<'a>(visit: &mut Visit<'a>, user: &User<'_>, profile: &'a Profile, destination: &Destination) {
+    let (name, server) = (escape(user.name), escape(user.server));
+    if !visit.is_signed_in(profile) {
+        return visit.report.ok(&AREA, format!("user {name} runs keyfob for {server}; not tried"));
+    }
+    let own = user.exec["env"].as_array().into_iter().flatten();
+    let mut environment: Vec<(String, String)> = own
+        .filter_map(|pair| Some((pair["name"].as_str()?.to_owned(), pair["value"].as_str()?.to_owned())))
+        .filter(|(name, value)| !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0'))
+        .collect();
+    environment.push(("KUBERNETES_EXEC_INFO".to_owned(), user.info().0.to_string()));
+    environment.push(("KEYFOB_INTERACTIVE".to_owned(), "never".to_owned()));
+    let args: Vec<OsString> = user.args().into_iter().map(OsString::from).collect();
+    let question = Question { program: user.command.as_ref(), args: &args, environment: &environment, stdin: b"" };
+    let answer = process::ask(visit.clock, &question);
+    // A client that asks twice for a token that lives is taken for one that was refused: we are no such client.
+    if let (Ok(markers), Some(this)) = (Markers::open(), process::this()) {
+        markers.forget(&this.id);
+    }
+    match answer {
+        Ok(answer) if answer.succeeded => look_at_answer(visit, user, profile, destination, &answer),
+        Ok(answer) => {
+            let (what, mend) = complaint(&answer);
+            visit.report.problem(&AREA, format!("user {name} gets no token for {server}: {what}"), mend);
+        }
+        Err(error) => {
+            let what = format!("{} {}", escape(user.command), programs::why(&error));
+            visit.report.problem(&AREA, what, user.setup(Some(profile)));
+        }
+    }
+}
+
+fn look_at_answer(
+    visit: &mut Visit<'_>,
+    user: &User<'_>,
+    profile: &Profile,
+    destination: &Destination,
+    answer: &Answer,
+) {
+    let (name, server) = (escape(user.name), escape(user.server));
+    let answered: Value = serde_json::from_slice(answer.stdout.expose()).unwrap_or(Value::Null);
+    let Some(token) = answered["status"]["token"].as_str().filter(|token| !token.is_empty()) else {
+        let what = format!("user {name} gets an answer for {server} that is no ExecCredential with a token");
+        return visit.report.problem(&AREA, what, user.setup(Some(profile)));
+    };
+    let claims = jwt::claims(token);
+    let said = session::said(claims.as_ref());
+    visit.report.ok(&AREA, format!("user {name} gets a token for {server}: {said}"));
+    session::compare_claims(visit, &AREA, profile, destination, claims.as_ref());
+}
+
+/// kubectl 1.35 and newer run no plugin that their file of preferences does not name, where it names any. Its text is only
+/// searched: whether the command stands in it to the letter, which is how kubectl compares.
+fn look_at_allowlist(visit: &mut Visit<'_>, user: &User<'_>) {
+    let path: Option<PathBuf> = folders::kuberc();
+    let text = path.as_ref().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+    let (Some(path), true) = (path, text.contains("credentialPluginPolicy")) else { return };
+    let is_restricted = text.contains("Allowlist") || text.contains("DenyAll");
+    if is_restricted && !text.contains(user.command) {
+        let what = format!("{} may keep kubectl from running {}", path.display(), escape(user.command));
+        let entry = quote(&format!("command={}", user.command));
+        let mend =
+            format!("run: kubectl kuberc set --section credentialplugin --policy=Allowlist --allowlist-entry={entry}");
+        visit.report.warning(&AREA, what, Some(&mend));
+    }
+}

@@ -1,0 +1,204 @@
+//! What the doctor says: one line for each thing looked at, and under what is wrong the command that mends it.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::error::{Error, Result};
+use crate::human::escape::{self, defuse};
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Level {
+    Ok,
+    /// It works, and a person should know.
+    Warning,
+    /// Something does not work, or will not, or is not safe.
+    Problem,
+}
+
+impl Level {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Problem => "problem",
+        }
+    }
+}
+
+/// What a finding is about; the order of the report.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Area {
+    Programs,
+    Places,
+    /// A profile by its name: its provider and its session.
+    Profile(String),
+    Git,
+    Docker,
+    Kubectl,
+}
+
+impl Area {
+    fn name(&self) -> String {
+        match self {
+            Self::Programs => "programs".to_owned(),
+            Self::Places => "places".to_owned(),
+            Self::Profile(name) => format!("profile {name}"),
+            Self::Git => "git".to_owned(),
+            Self::Docker => "docker".to_owned(),
+            Self::Kubectl => "kubectl".to_owned(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Finding {
+    area: Area,
+    level: Level,
+    what: String,
+    /// `run: COMMAND`, or the edit in words.
+    mend: Option<String>,
+}
+
+/// All that was found. Nothing in it is secret, and all of it is fit to be shown.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    findings: Vec<Finding>,
+}
+
+impl Report {
+    pub(super) fn ok(&mut self, area: &Area, what: impl AsRef<str>) {
+        self.add(area, Level::Ok, what.as_ref(), None);
+    }
+
+    /// Something to know, and what would be better, where there is something.
+    pub(super) fn warning(&mut self, area: &Area, what: impl AsRef<str>, mend: Option<&str>) {
+        self.add(area, Level::Warning, what.as_ref(), mend);
+    }
+
+    pub(super) fn problem(&mut self, area: &Area, what: impl AsRef<str>, mend: impl AsRef<str>) {
+        self.add(area, Level::Problem, what.as_ref(), Some(mend.as_ref()));
+    }
+
+    /// An error as a command would have told it.
+    pub(super) fn error(&mut self, area: &Area, error: &Error) {
+        self.problem(area, error.text(), error.mend().unwrap_or("mend that, then run: keyfob doctor"));
+    }
+
+    /// The same thing is said once, however many ways led to it.
+    fn add(&mut self, area: &Area, level: Level, what: &str, mend: Option<&str>) {
+        let (what, mend) = (defuse(what), mend.map(defuse));
+        let same = |known: &Finding| (&known.area, &known.what, &known.mend) == (area, &what, &mend);
+        if !self.findings.iter().any(same) {
+            self.findings.push(Finding { area: area.clone(), level, what, mend });
+        }
+    }
+
+    /// Whether nothing is wrong. What is only worth knowing does not count.
+    pub(super) fn is_healthy(&self) -> bool {
+        self.findings.iter().all(|finding| finding.level < Level::Problem)
+    }
+
+    /// In the order of the areas, and within one as it was found.
+    fn sorted(&self) -> Vec<&Finding> {
+        let mut findings: Vec<&Finding> = self.findings.iter().collect();
+        findings.sort_by(|one, other| one.area.cmp(&other.area));
+        findings
+    }
+
+    pub(super) fn as_text(&self) -> String {
+        let mut text = String::new();
+        let mut area = None;
+        for finding in self.sorted() {
+            if area != Some(&finding.area) {
+                let _ = writeln!(text, "{}{}", if area.is_some() { "\n" } else { "" }, defuse(&finding.area.name()));
+                area = Some(&finding.area);
+            }
+            let _ = writeln!(text, "  {:<7}  {}", finding.level.name(), finding.what);
+            if let Some(mend) = &finding.mend {
+                let _ = writeln!(text, "           {mend}");
+            }
+        }
+        let count = |level| self.findings.iter().filter(|finding| finding.level == level).count();
+        let number = |count, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let (problems, warnings) = (count(Level::Problem), count(Level::Warning));
+        let verdict = if problems == 0 { "healthy".to_owned() } else { number(problems, "problem") };
+        let aside = if warnings == 0 { String::new() } else { format!(", {}", number(warnings, "warning")) };
+        let _ = writeln!(text, "\n{verdict}{aside}");
+        text
+    }
+
+    /// A contract: `version` is raised when a member changes its meaning or goes; new members may come.
+    ///
+    /// ```json
+    /// {
+    ///   "version": 1,
+    ///   "healthy": false,                  no finding is a problem; the exit code is 0 then, else 1
+    ///   "findings": [{
+    ///     "area": "git",                   "programs", "places", "profile NAME", "git", "docker" or "kubectl"
+    ///     "level": "problem",              "ok", "warning" (it works, and is worth knowing) or "problem"
+    ///     "what": "...",                   one line for a person; its words may change
+    ///     "mend": "run: ..."               "run: COMMAND" or an edit in words; null where nothing need be done.
+    ///   }]                                 A problem always has one.
+    /// }
+    /// ```
+    pub(super) fn as_json(&self) -> Result<String> {
+        let finding = |finding: &&Finding| {
+            json!({
+                "area": finding.area.name(),
+                "level": finding.level.name(),
+                "what": finding.what,
+                "mend": finding.mend,
+            })
+        };
+        let findings: Vec<Value> = self.sorted().iter().map(finding).collect();
+        let value = json!({ "version": 1, "healthy": self.is_healthy(), "findings": findings });
+        serde_json::to_string_pretty(&value)
+            .map(|text| escape::json(&text) + "\n")
+            .map_err(|error| Error::broken("cannot write the answer", error))
+    }
+}
+
+/// A word for a POSIX shell, as it is where that is safe.
+pub(super) fn quote(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_stays_one_word() {
+        assert_eq!(quote("/usr/bin/keyfob"), "/usr/bin/keyfob");
+        assert_eq!(quote("*.acme.dev"), "'*.acme.dev'");
+        assert_eq!(quote(""), "''");
+        assert_eq!(quote("it's $HOME"), r"'it'\''s $HOME'");
+    }
+
+    #[test]
+    fn by_area_each_thing_once_and_nothing_unescaped() {
+        let mut report = Report::default();
+        report.ok(&Area::Git, "a\u{1b}[2J");
+        report.warning(&Area::Profile("acme".into()), "b", None);
+        for _ in 0..2 {
+            report.problem(&Area::Programs, "c", "run: d");
+        }
+        assert_eq!(
+            report.as_text(),
+            "programs\n  problem  c\n           run: d\n\nprofile acme\n  warning  b\n\n\
+             git\n  ok       a\\u{1b}[2J\n\n1 problem, 1 warning\n"
+        );
+        assert!(!report.is_healthy());
+        let value: Value = serde_json::from_str(&report.as_json().unwrap()).unwrap();
+        assert_eq!((&value["version"], &value["healthy"]), (&json!(1), &json!(false)));
+        let first = json!({ "area": "programs", "level": "problem", "what": "c", "mend": "run: d" });
+        assert_eq!(value["findings"][0], first);
+    }
+}

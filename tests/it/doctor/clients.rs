@@ -1,0 +1,245 @@
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use serde_json::{Value, json};
+
+use super::{CLUSTER, Home, one, run_mend};
+use crate::support::provider::CLIENT_ID;
+
+#[test]
+fn other_helpers_get_the_tokens() {
+    let home = Home::signed_out();
+    let url = "credential.https://git.acme.dev.helper";
+    let generic = |value| ("credential.helper", value);
+    home.git(&[
+        generic("cache"),
+        (url, "keyfob"),
+        generic("store --file /s3cret"),
+        generic("!f() { echo s3cret; }; f"),
+    ]);
+    let mend = "run: git config --global --remove-section credential.https://git.acme.dev && \
+                git config --global --add credential.https://git.acme.dev.helper '' && \
+                git config --global --add credential.https://git.acme.dev.helper keyfob";
+    let problem = |what: &str| (what.to_owned(), mend.to_owned());
+    assert_eq!(
+        home.problems(&["git.acme.dev"]),
+        [
+            problem(
+                "git asks cache before keyfob for git.acme.dev (/R/home/.gitconfig), and hands it every token that works"
+            ),
+            problem("git hands store every token that works at git.acme.dev (/R/home/.gitconfig)"),
+            problem("git hands a shell command every token that works at git.acme.dev (/R/home/.gitconfig)"),
+        ]
+    );
+    home.git(&[generic("store")]);
+    assert_eq!(
+        home.problems(&["git.acme.dev"]),
+        one(
+            "neither git nor docker asks keyfob for git.acme.dev (git asks store)",
+            "run: keyfob setup git git.acme.dev --profile acme"
+        )
+    );
+    let nowhere = home.bin().join("gone").display().to_string();
+    home.git(&[(url, &format!("!{nowhere}/keyfob git"))]);
+    assert_eq!(
+        home.problems(&["git.acme.dev"]),
+        one(
+            "/R/bin/gone/keyfob (/R/home/.gitconfig) is no program that can be run",
+            "run: keyfob setup git git.acme.dev --profile acme"
+        )
+    );
+    // keyfob, but bound to somebody else.
+    home.git(&[(url, "keyfob --profile nobody")]);
+    assert_eq!(
+        home.problems(&["git.acme.dev"]),
+        one(
+            "keyfob in /R/home/.gitconfig: no profile is called \"nobody\"",
+            "run: keyfob setup git git.acme.dev --profile acme"
+        )
+    );
+    home.configure("[profile.acme.at.\"git.acme.dev\"]\nusername = \"ann\"\n");
+    let file =
+        fs::read_to_string(home.sandbox.config()).unwrap().replace("\"git.acme.dev\",", "\"git.acme.dev/team\",");
+    home.sandbox.configure(&file.replace("at.\"git.acme.dev\"", "at.\"git.acme.dev/team\""));
+    home.git(&[(url, ""), (url, "keyfob")]);
+    assert_eq!(
+        home.problems(&["https://git.acme.dev/team/repo"]),
+        one(
+            "git does not tell the path at https://git.acme.dev, so that entries of hosts with a path never fit",
+            "run: git config --global credential.https://git.acme.dev.useHttpPath true"
+        )
+    );
+}
+
+#[test]
+fn links_are_missing() {
+    let home = Home::new();
+    for (name, client) in [("git-credential-keyfob", "git.acme.dev"), ("docker-credential-keyfob", "registry.acme.dev")]
+    {
+        let link = home.bin().join(name);
+        let what = format!("{name} is not on PATH, and so nobody finds keyfob under that name");
+        fs::remove_file(&link).unwrap();
+        let mend = format!("run: ln -s /R/bin/keyfob /R/bin/{name}");
+        assert_eq!(home.problems(&[client]), one(&what, &mend));
+        run_mend(&home, &mend);
+        assert_eq!(home.problems(&[client]), []);
+        // One that leads nowhere, and one that leads elsewhere.
+        fs::remove_file(&link).unwrap();
+        symlink("/nowhere/keyfob", &link).unwrap();
+        let mend = format!("run: ln -sf /R/bin/keyfob /R/bin/{name}");
+        assert_eq!(home.problems(&[client]), one(&what, &mend));
+        fs::remove_file(&link).unwrap();
+        home.program(name, "echo something else");
+        assert_eq!(home.problems(&[client]), one(&format!("/R/bin/{name} is no keyfob"), &mend));
+        run_mend(&home, &mend);
+        assert_eq!(home.problems(&[client]), []);
+    }
+    fs::remove_file(home.bin().join("keyfob")).unwrap();
+    let found = home.problems(&[CLUSTER]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].0, "user ann of the kubeconfig runs keyfob, which is not on PATH");
+    assert!(found[0].1.starts_with("run: ln -s ") && found[0].1.ends_with("/keyfob"), "{found:?}");
+}
+
+#[test]
+fn a_kubeconfig_is_wrong() {
+    let home = Home::signed_out();
+    let setup = "run: keyfob setup kubectl --profile acme --user ann --cluster-info";
+    let cases: Vec<(&str, Value, &str, &str)> = vec![
+        (
+            "apiVersion",
+            json!("client.authentication.k8s.io/v1alpha1"),
+            "user ann of the kubeconfig has the apiVersion \"client.authentication.k8s.io/v1alpha1\", which kubectl does not know",
+            setup,
+        ),
+        ("interactiveMode", Value::Null, "user ann of the kubeconfig has no interactiveMode, and is not run", setup),
+        (
+            "command",
+            json!("/nowhere/keyfob"),
+            "user ann of the kubeconfig runs /nowhere/keyfob, which is no program that can be run",
+            setup,
+        ),
+        (
+            "args",
+            json!(["kubectl", "--profile", "nobody"]),
+            "user ann of the kubeconfig: no profile is called \"nobody\"",
+            setup,
+        ),
+        (
+            "args",
+            json!(["kubectl", "--s3cret"]),
+            "keyfob does not understand the args of user ann in the kubeconfig",
+            "run: keyfob setup kubectl --profile P --user ann --cluster-info",
+        ),
+    ];
+    for (member, value, what, mend) in cases {
+        home.kubectl(|exec| exec[member] = value);
+        assert_eq!(home.problems(&[]), one(what, mend));
+    }
+    home.kubectl(|_| {});
+    let file = fs::read_to_string(home.sandbox.config()).unwrap();
+    home.sandbox.configure(&file.replace(CLUSTER, "https://other.acme.dev"));
+    assert_eq!(
+        home.problems(&[]),
+        [
+            (
+                format!("user ann of the kubeconfig: the server {CLUSTER} is none of the clusters of acme"),
+                format!(
+                    "add \"{CLUSTER}\" to clusters of [profile.acme], /R/config.toml:1, if its tokens may go there"
+                ),
+            ),
+            (
+                "no user of the kubeconfig runs keyfob for https://other.acme.dev".to_owned(),
+                "run: keyfob setup kubectl --profile acme --user NAME".to_owned(),
+            ),
+        ]
+    );
+    // The allowlist of kubectl 1.35 and newer.
+    home.sandbox.configure(&file);
+    home.program(
+        "kubectl",
+        "case $1 in version) echo '{\"gitVersion\":\"v1.36.4\"}';; config) cat \"$HOME/kube.json\";; esac",
+    );
+    fs::create_dir(home.sandbox.home().join(".kube")).unwrap();
+    fs::write(
+        home.sandbox.home().join(".kube/kuberc"),
+        "credentialPluginPolicy: Allowlist\ncredentialPluginAllowlist:\n- command: other\n",
+    )
+    .unwrap();
+    let done = home.doctor(&[]);
+    assert!(
+        done.stdout.contains(
+            "  warning  /R/home/.kube/kuberc may keep kubectl from running keyfob\n           run: kubectl kuberc set --section \
+             credentialplugin --policy=Allowlist --allowlist-entry=command=keyfob\n"
+        ),
+        "{}",
+        done.stdout
+    );
+}
+
+#[test]
+fn a_docker_configuration_is_wrong() {
+    let home = Home::signed_out();
+    home.docker(&json!({ "credHelpers": { "https://registry.acme.dev": "keyfob" } }));
+    assert_eq!(
+        home.problems(&["registry.acme.dev"]),
+        one(
+            "docker looks for \"registry.acme.dev\" in credHelpers, and /R/home/.docker/config.json has \"https://registry.acme.dev\"",
+            "run: keyfob setup docker registry.acme.dev --profile acme"
+        )
+    );
+    fs::write(home.sandbox.home().join(".docker/config.json"), "{\n \"auths\": \"s3cret\",\n}").unwrap();
+    let found = home.problems(&[]);
+    assert_eq!(
+        found[1],
+        (
+            "/R/home/.docker/config.json is no JSON at line 3, and docker goes on without it".to_owned(),
+            "correct it, or run: mv /R/home/.docker/config.json /R/home/.docker/config.json.old".to_owned()
+        ),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn old_programs_and_secrets_in_files() {
+    let home = Home::signed_out();
+    for (version, level, follows) in [
+        ("2.45.1.windows.1", "warning", "git 2.45.1: a refused token fails one command, and the next is let in"),
+        (
+            "2.39.5 (Apple Git-154)",
+            "warning",
+            "git 2.39.5: it is not told when a token ends, and a refused one fails one command",
+        ),
+        (
+            "2.25.1",
+            "problem",
+            "git 2.25.1: it has holes through which a repository gets other hosts' tokens (CVE-2020-5260)",
+        ),
+    ] {
+        home.program(
+            "git",
+            &format!("test $1 = version && echo 'git version {version}'; test $1 = config && cat \"$HOME/git\""),
+        );
+        let done = home.doctor(&[]);
+        assert!(
+            done.stdout.contains(&format!("  {level:<7}  {follows}\n           install git 2.46 or newer")),
+            "{}",
+            done.stdout
+        );
+    }
+    let secret = home.sandbox.home().join("secret");
+    fs::write(&secret, "s3cret\n").unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o644)).unwrap();
+    let url = home.provider.url();
+    home.sandbox.configure(&format!(
+        "[profile.g]\nprovider = \"google\"\nclient_id = \"{CLIENT_ID}\"\nbase_url = \"{url}\"\nclient_secret_file = \"{}\"\n",
+        secret.display()
+    ));
+    assert_eq!(
+        home.problems(&[])[1],
+        ("/R/home/secret can be read by others".to_owned(), "run: chmod 600 /R/home/secret".to_owned())
+    );
+    run_mend(&home, "run: chmod 600 /R/home/secret");
+    let done = home.doctor(&[]);
+    assert!(done.stdout.contains("  warning  g keeps a client's secret in /R/home/secret\n"), "{}", done.stdout);
+}
