@@ -205,10 +205,66 @@ pub(crate) struct Setup {
 /// What can be set up.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SetUp {
+    /// Write a profile into the configuration, and check it against the provider
+    Profile(Box<SetUpProfile>),
     /// Name keyfob in git's configuration, for hosts of a profile
     Git(SetUpGit),
     /// Name keyfob in docker's configuration, and in podman's and skopeo's
     Docker(SetUpDocker),
+    /// Name keyfob in a kubeconfig, as a user
+    Kubectl(SetUpKubectl),
+}
+
+/// `keyfob setup profile`.
+#[derive(Args, Debug)]
+pub(crate) struct SetUpProfile {
+    /// Name of the profile
+    pub(crate) name: String,
+    /// Provider (see: keyfob providers)
+    #[arg(long, value_name = "PROVIDER")]
+    pub(crate) provider: Option<String>,
+    /// Client ID under which the provider knows this program
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: Option<String>,
+    /// Host the tokens may go to; may be given several times
+    #[arg(long = "host", value_name = "HOST")]
+    pub(crate) hosts: Vec<String>,
+    /// Kubernetes API server the tokens may go to; may be given several times
+    #[arg(long = "cluster", value_name = "URL")]
+    pub(crate) clusters: Vec<String>,
+    /// Issuer, for providers that have one for each tenant
+    #[arg(long, value_name = "URL")]
+    pub(crate) issuer: Option<String>,
+    /// Where the provider is, for your own server or a custom domain
+    #[arg(long, value_name = "URL")]
+    pub(crate) base_url: Option<String>,
+    /// Where a code is asked for, for provider oauth
+    #[arg(long, value_name = "URL")]
+    pub(crate) device_authorization_endpoint: Option<String>,
+    /// Where the code becomes a token, for provider oauth
+    #[arg(long, value_name = "URL")]
+    pub(crate) token_endpoint: Option<String>,
+    /// Scope to ask for; may be given several times
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(crate) scopes: Vec<String>,
+    /// Organization the tokens are for
+    #[arg(long, value_name = "ID")]
+    pub(crate) organization: Option<String>,
+    /// Audience of the tokens
+    #[arg(long, value_name = "AUDIENCE")]
+    pub(crate) audience: Option<String>,
+    /// Who signs in, where several do
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) account: Option<String>,
+    /// User name that hosts are told beside the token
+    #[arg(long, value_name = "NAME")]
+    pub(crate) username: Option<String>,
+    /// File with the client's secret, where the provider wants one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client_secret_file: Option<std::path::PathBuf>,
+    /// Take over what another helper is configured with
+    #[arg(long, value_name = "kubeconfig:USER|git:URL")]
+    pub(crate) from: Option<String>,
 }
 
 /// `keyfob setup git`.
@@ -234,6 +290,20 @@ pub(crate) struct SetUpDocker {
     /// Profile that answers for them; the only one when left out
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
+}
+
+/// `keyfob setup kubectl`.
+#[derive(Args, Debug)]
+pub(crate) struct SetUpKubectl {
+    /// User of the kubeconfig that keyfob answers for
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: String,
+    /// Profile that answers; the only one when left out
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// Have kubectl say which cluster it asks for, so that the profile's overrides for it count
+    #[arg(long)]
+    pub(crate) cluster_info: bool,
 }
 
 /// `keyfob completions`.

@@ -130,6 +130,46 @@ pub(crate) fn git(args: &[&OsStr]) -> Result<Vec<u8>> {
     Err(Error::new(Kind::Broken, format!("git refuses: {}", escape(said))).hint("run: git config --list --show-origin"))
 }
 
+/// No answer that is read is larger, in bytes.
+const LARGEST_OUTPUT: u64 = 4 << 20;
+
+/// What a child that ran to its end said.
+pub(crate) struct Output {
+    /// Whether it ended with 0.
+    pub(crate) is_success: bool,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+}
+
+/// Runs a program to its end and returns what it said; one that takes longer than `patience` is ended.
+///
+/// # Errors
+///
+/// `NotFound`: there is no such program. `TimedOut`: it took too long.
+pub(crate) fn output<S: AsRef<OsStr>>(program: &str, args: &[S], patience: Duration) -> io::Result<Output> {
+    let mut child =
+        Command::new(program).args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let said = |stream: Option<Box<dyn Read + Send>>| {
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let read = stream.map_or(Ok(0), |stream| stream.take(LARGEST_OUTPUT).read_to_end(&mut bytes));
+            let _ = sender.send(read.map(|_| bytes));
+        });
+        receiver
+    };
+    let stdout = said(child.stdout.take().map(|stream| Box::new(stream) as _));
+    let stderr = said(child.stderr.take().map(|stream| Box::new(stream) as _));
+    let late = |_| io::Error::from(io::ErrorKind::TimedOut);
+    // Both end when the child does; whoever keeps them open longer is not waited for.
+    let both = stdout.recv_timeout(patience).and_then(|out| Ok((out, stderr.recv_timeout(patience)?)));
+    let (stdout, stderr) = both.map_err(late).and_then(|(out, err)| Ok((out?, err?))).inspect_err(|_| {
+        let _ = child.kill();
+        let _ = child.wait();
+    })?;
+    Ok(Output { is_success: child.wait()?.success(), stdout, stderr })
+}
+
 /// Starts a command and lets it go; whether it started. It holds none of our streams, and nobody waits for it.
 pub(crate) fn detach(words: &[String]) -> bool {
     let Some((program, args)) = words.split_first() else { return false };
@@ -262,6 +302,17 @@ mod tests {
         // One that never ends is not waited for.
         let late = Late(std::cell::Cell::default());
         assert_eq!(shell(&late, "sleep 1000", b"").unwrap_err(), NoAnswer::TooLate);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_child_is_heard_and_not_waited_for_beyond_patience() {
+        let run = |script: &str, patience| output("sh", &["-c", script], Duration::from_millis(patience));
+        let said = run("echo out; echo err >&2; exit 3", 60_000).unwrap();
+        assert_eq!((said.is_success, said.stdout, said.stderr), (false, b"out\n".to_vec(), b"err\n".to_vec()));
+        assert_eq!(run("exec sleep 60", 20).err().unwrap().kind(), io::ErrorKind::TimedOut);
+        let absent = output("no-such-program", &["x"], Duration::from_secs(60));
+        assert_eq!(absent.err().unwrap().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

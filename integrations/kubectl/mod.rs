@@ -3,6 +3,8 @@
 mod doctor;
 mod refusals;
 mod sessions;
+#[cfg(unix)]
+mod setup;
 
 use std::process::Command;
 

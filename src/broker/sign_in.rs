@@ -10,8 +10,9 @@ use crate::error::{Error, Kind, Result};
 use crate::human::Presence;
 use crate::oauth::answer::{Answer, TokenAnswer};
 use crate::oauth::device::{self, Pending, Step};
-use crate::oauth::http::{self, Unreachable};
+use crate::oauth::http::{self, Form, Unreachable};
 use crate::oauth::pkce;
+use crate::secret::Secret;
 use crate::session::{self, Next, Request};
 use crate::store::markers::Markers;
 use crate::store::{Lock, Token, jitter};
@@ -30,6 +31,14 @@ enum Turn {
     Start,
     Sleep(Pending),
     Poll(Pending),
+}
+
+/// A device authorization request (RFC 8628 section 3.1) before it is sent.
+struct Question {
+    asked: Slot,
+    /// What will prove that the code is ours (RFC 7636).
+    code_verifier: Option<Secret>,
+    form: Form,
 }
 
 /// What a poll came to.
@@ -226,30 +235,11 @@ impl Broker<'_> {
 
     /// Asks the provider for a code, and writes it down before anybody sees it; whether that worked.
     fn start(&self, request: &Request) -> Result<(Pending, bool)> {
-        let asked = self.profile.asked_slot(&self.destination.slot);
-        let url = &self.endpoints.device_authorization;
-        let code_verifier = self.endpoints.code_challenge_s256.then(pkce::verifier).transpose()?;
-        let mut form = device::start_form(self.profile, &asked, code_verifier.as_ref());
-        self.authenticate(&mut form)?;
-        let started = match self.http.post(url, &form, http::PATIENCE) {
-            Ok(response) => device::begin(&response, &asked, self.clock.now()).map_err(|error| {
-                let error = error.map_words(|words| form.redact(words));
-                let what = format!("{} starts no sign-in: {}", http::host(url), error.words());
-                match error.status {
-                    408 | 429 | 500.. => Error::new(Kind::Transient, what).hint("try again"),
-                    404 => Error::new(Kind::Refused, what).hint(registration_hint(self.profile, "invalid_client")),
-                    _ => Error::new(Kind::Refused, what).hint(registration_hint(self.profile, &error.code)),
-                }
-            }),
-            Err(Unreachable { why, mend, is_lasting }) => {
-                let kind = if is_lasting { Kind::Configuration } else { Kind::Transient };
-                Err(Error::new(kind, format!("cannot start a sign-in: {why}")).hint(mend))
-            }
-        };
+        let question = self.question()?;
+        let started = self.put(question);
         let mut guard = self.lock_for_good()?;
         match started {
             Ok(pending) => {
-                let pending = Pending { code_verifier, ..pending };
                 guard.record.pending = Some(pending.clone());
                 guard.record.failure = None;
                 let saved = guard.save().is_ok();
@@ -257,6 +247,41 @@ impl Broker<'_> {
             }
             Err(error) => Err(self.fail(&mut guard, request, None, error)),
         }
+    }
+
+    /// Whether the provider would let this client begin a sign-in, by beginning one: nothing of it is written down, nobody is
+    /// shown its code, and it runs out by itself (`keyfob setup profile`).
+    pub(crate) fn check(&self) -> Result<()> {
+        self.put(self.question()?).map(drop)
+    }
+
+    /// What the provider is asked for a code with.
+    fn question(&self) -> Result<Question> {
+        let asked = self.profile.asked_slot(&self.destination.slot);
+        let code_verifier = self.endpoints.code_challenge_s256.then(pkce::verifier).transpose()?;
+        let mut form = device::start_form(self.profile, &asked, code_verifier.as_ref());
+        self.authenticate(&mut form)?;
+        Ok(Question { asked, code_verifier, form })
+    }
+
+    fn put(&self, question: Question) -> Result<Pending> {
+        let Question { asked, code_verifier, form } = question;
+        let url = &self.endpoints.device_authorization;
+        let response =
+            self.http.post(url, &form, http::PATIENCE).map_err(|Unreachable { why, mend, is_lasting }| {
+                let kind = if is_lasting { Kind::Configuration } else { Kind::Transient };
+                Error::new(kind, format!("cannot start a sign-in: {why}")).hint(mend)
+            })?;
+        let pending = device::begin(&response, &asked, self.clock.now()).map_err(|error| {
+            let error = error.map_words(|words| form.redact(words));
+            let what = format!("{} starts no sign-in: {}", http::host(url), error.words());
+            match error.status {
+                408 | 429 | 500.. => Error::new(Kind::Transient, what).hint("try again"),
+                404 => Error::new(Kind::Refused, what).hint(registration_hint(self.profile, "invalid_client")),
+                _ => Error::new(Kind::Refused, what).hint(registration_hint(self.profile, &error.code)),
+            }
+        })?;
+        Ok(Pending { code_verifier, ..pending })
     }
 
     /// One poll, and what its answer does to the record.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::print;
 use crate::cli::Providers;
 use crate::config::TokenKind;
+use crate::config::draft::Draft;
 use crate::error::{Error, Kind, Result};
 use crate::oauth::provider::{self, Base, Preset, Unworkable};
 
@@ -43,7 +44,7 @@ fn table() -> String {
 }
 
 fn sheet(preset: &Preset) -> String {
-    let Preset { name, title, docs, register, host, scopes, .. } = preset;
+    let Preset { name, title, docs, register, scopes, .. } = preset;
     let token = match preset.hands_out {
         TokenKind::Access => "the access token",
         TokenKind::Id => "the ID token",
@@ -59,18 +60,8 @@ fn sheet(preset: &Preset) -> String {
     if preset.refresh_kills_access {
         text.push_str("beware      a renewal ends the access tokens handed out before\n");
     }
-    let _ = write!(text, "\n[profile.{name}]\n");
-    let width = preset.needs.iter().map(|(key, _)| key.len()).max().unwrap_or(0).max("client_id".len());
-    let mut line = |key: &str, value: String| {
-        let _ = writeln!(text, "{key:width$} = {value}");
-    };
-    line("provider", format!("\"{name}\""));
-    line("client_id", "\"...\"".to_owned());
-    for (key, example) in preset.needs {
-        let list = || example.split(' ').map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
-        line(key, if *key == "scopes" { format!("[{}]", list()) } else { format!("\"{example}\"") });
-    }
-    line("hosts", format!("[\"{host}\"]"));
+    text.push('\n');
+    text.push_str(&Draft::example(preset).bare(name));
     text
 }
 

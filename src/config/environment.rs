@@ -185,6 +185,12 @@ pub(crate) fn registry_auth_file() -> Option<PathBuf> {
     path("REGISTRY_AUTH_FILE")
 }
 
+/// `KUBECONFIG`: the files a Kubernetes client reads in place of `~/.kube/config`, the first word on a thing first.
+pub(crate) fn kubeconfig() -> Vec<PathBuf> {
+    let value = env::var_os("KUBECONFIG").unwrap_or_default();
+    env::split_paths(&value).filter(|path| !path.as_os_str().is_empty()).collect()
+}
+
 fn path(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

@@ -124,7 +124,16 @@ impl Source<'_> {
 
 /// Reads a configuration file's text. `path` is for its errors.
 pub(crate) fn parse(text: &str, path: &Path) -> Result<Config> {
-    let source = Source { path: Some(path), text };
+    parse_source(&Source { path: Some(path), text })
+}
+
+/// Reads the text that a command line comes to, of which no file knows yet.
+pub(crate) fn parse_spelt(text: &str) -> Result<Config> {
+    parse_source(&Source { path: None, text })
+}
+
+fn parse_source(source: &Source<'_>) -> Result<Config> {
+    let text = source.text;
     let raw: RawFile = toml::from_str(text).map_err(|error| {
         // Not the error's own rendering: it quotes the line, and somebody may have put a secret there.
         let what = without_values(error.message());
@@ -146,9 +155,9 @@ pub(crate) fn parse(text: &str, path: &Path) -> Result<Config> {
             let what = format!("\"{}\" is no name for a profile", name.escape_debug());
             return Err(source.error(Some(span), what).hint("use letters, digits, - and _"));
         }
-        profiles.push((check(profile, Some(name), &source, Some(&span))?, span));
+        profiles.push((check(profile, Some(name), source, Some(&span))?, span));
     }
-    refuse_twins(&profiles, &source)?;
+    refuse_twins(&profiles, source)?;
     let profiles = profiles.into_iter().map(|(profile, _)| profile).collect();
     Ok(Config { profiles, store: PlainStore { git: raw.store.git, docker: raw.store.docker } })
 }

@@ -36,6 +36,11 @@ pub(crate) fn kuberc() -> Option<PathBuf> {
     environment::kuberc().or_else(|| Some(dirs::home_dir()?.join(".kube").join("kuberc")))
 }
 
+/// The file that kubectl writes where `KUBECONFIG` names none.
+pub(crate) fn kubeconfig() -> Option<PathBuf> {
+    Some(dirs::home_dir()?.join(".kube").join("config"))
+}
+
 /// The folder for what keyfob keeps: `KEYFOB_STATE_DIR`, else `keyfob` in the system's state folder (local application
 /// data where a system has no such folder).
 pub(crate) fn state() -> Result<PathBuf> {

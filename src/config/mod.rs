@@ -1,5 +1,6 @@
 //! Files, environment and folders, turned into profiles and destinations.
 
+pub(crate) mod draft;
 pub(crate) mod environment;
 pub(crate) mod file;
 pub(crate) mod folders;

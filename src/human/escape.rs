@@ -63,9 +63,33 @@ fn is_invisible(c: char) -> bool {
         | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// A word as a shell takes it, for commands that people copy.
+pub(crate) fn quote(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shell_takes_it_for_one_word() {
+        for (word, quoted) in [
+            ("", "''"),
+            ("credential.https://git.acme.dev.helper", "credential.https://git.acme.dev.helper"),
+            ("https://*.corp.dev", "'https://*.corp.dev'"),
+            ("/opt/it's here/keyfob", r"'/opt/it'\''s here/keyfob'"),
+            ("it's $HOME", r"'it'\''s $HOME'"),
+            ("!keyfob", "'!keyfob'"),
+        ] {
+            assert_eq!(quote(word), quoted);
+        }
+    }
 
     #[test]
     fn nothing_moves_or_hides() {

@@ -1,5 +1,7 @@
 //! A client's secret, where a provider wants one: read from a file of its own, and only when it is sent.
 
+use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use zeroize::Zeroize;
@@ -25,4 +27,36 @@ pub(crate) fn read(path: &Path) -> Result<Secret> {
     bytes.zeroize();
     secret
         .ok_or_else(|| error("holds no secret").hint("write the secret to it, on one line and with nothing beside it"))
+}
+
+/// Writes a secret that was found elsewhere to a file of its own; whether it was not there before.
+///
+/// # Errors
+///
+/// It is none, or another one is there.
+pub(crate) fn keep(path: &Path, secret: &Secret) -> Result<bool> {
+    if !secret.is_token() || secret.expose().len() > LONGEST {
+        return Err(Error::new(Kind::Configuration, "the client secret that was found is none")
+            .hint("write it to a file of mode 0600 and name that with --client-secret-file"));
+    }
+    if path.exists() {
+        let other = || {
+            Error::new(Kind::Configuration, format!("{} holds another client secret", path.display()))
+                .hint(format!("run: rm {}", path.display()))
+        };
+        return if read(path)? == *secret { Ok(false) } else { Err(other()) };
+    }
+    let folder = path.parent().unwrap_or(path);
+    let written = private::make_folder(folder)
+        .and_then(|()| private::create(path))
+        .and_then(|mut file| file.write_all(format!("{}\n", secret.expose()).as_bytes()));
+    written.map(|()| true).map_err(|error| {
+        forget(path);
+        Error::broken(format!("cannot write {}", path.display()), error)
+    })
+}
+
+/// Removes a file that [`keep`] made.
+pub(crate) fn forget(path: &Path) {
+    let _ = fs::remove_file(path);
 }

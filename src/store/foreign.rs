@@ -4,6 +4,7 @@
 //! written as `NAME.lock`, which must not be there: git and kubectl take that name for their own lock, so neither writes
 //! meanwhile, and a change that came between our reading and our writing is noticed.
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -15,7 +16,6 @@ use crate::error::{Error, Kind, Result};
 const SIZE_LIMIT: u64 = 1 << 20;
 
 /// A file of another program, as it was when it was read.
-#[derive(Debug)]
 pub(crate) struct Foreign {
     /// As its program names it.
     path: PathBuf,
@@ -23,6 +23,13 @@ pub(crate) struct Foreign {
     target: PathBuf,
     /// What is in it; `None` where there is no file.
     bytes: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for Foreign {
+    /// Not what is in it, which may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Foreign").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 impl Foreign {

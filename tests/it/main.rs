@@ -51,6 +51,9 @@ mod setup_docker;
 // `keyfob doctor`: every way a set-up can fail, and the command that mends it.
 #[cfg(unix)]
 mod doctor;
+// `keyfob setup profile`: written, checked, converted, taken out.
+#[cfg(unix)]
+mod setup_profile;
 // `keyfob providers`.
 mod providers_command;
 // What a server, a client, a file or a variable might try.

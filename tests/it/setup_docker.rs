@@ -255,3 +255,37 @@ fn a_list_of_helpers_that_counts_no_more_is_told() {
         "{said}"
     );
 }
+
+/// The document with a member of somebody else's.
+fn with_theirs(text: &str) -> serde_json::Value {
+    let mut value: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+    value["theirs"] = serde_json::json!({ "deep": [1, 2] });
+    value
+}
+
+/// To docker nothing, an empty text and an empty object are the same there.
+fn without_empty(mut value: serde_json::Value) -> serde_json::Value {
+    let empty = [serde_json::Value::Null, "".into(), serde_json::json!({})];
+    let is_empty =
+        |key: &str, value: &serde_json::Value| ["credHelpers", "credsStore"].contains(&key) && empty.contains(value);
+    let members = value.as_object_mut().unwrap();
+    members.retain(|key, value| !is_empty(key, value));
+    value
+}
+
+#[test]
+fn what_others_add_meanwhile_stays_in_every_kind_of_file() {
+    for text in ODD.iter().filter(|text| !text.contains("\"keyfob\"")) {
+        for args in [&[][..], &["--all"]] {
+            let sandbox = home("\"r.dev\", \"q.dev:5000\"");
+            fs::write(config(&sandbox), text).unwrap();
+            setup(&sandbox, args);
+            let now = with_theirs(fs::read_to_string(config(&sandbox)).unwrap().as_str());
+            fs::write(config(&sandbox), format!("{now:#}\n")).unwrap();
+            setup(&sandbox, &["--undo"]);
+            let left = without_empty(serde_json::from_slice(&fs::read(config(&sandbox)).unwrap()).unwrap());
+            let wanted = without_empty(with_theirs(text));
+            assert_eq!(left, wanted, "{text:?} {args:?}");
+        }
+    }
+}

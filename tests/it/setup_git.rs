@@ -298,13 +298,22 @@ fn several_at_once_lose_nothing() {
     let hosts: Vec<String> = (0..8).map(|number| format!("h{number}.dev")).collect();
     let sandbox = home(&hosts.iter().map(|host| format!("\"{host}\"")).collect::<Vec<_>>().join(", "));
     fs::write(gitconfig(&sandbox), "[user]\n\tname = Ann").unwrap();
-    let children: Vec<_> = hosts.iter().map(|host| begin(sandbox.keyfob(&["setup", "git", host]), "")).collect();
+    // Each twice: what the other has put there already is not put there again.
+    let children: Vec<_> =
+        hosts.iter().chain(&hosts).map(|host| begin(sandbox.keyfob(&["setup", "git", host]), "")).collect();
     for child in children {
         let done = finish(child);
         assert_eq!(done.code, Some(0), "{done:?}");
     }
     let text = fs::read_to_string(gitconfig(&sandbox)).unwrap();
-    assert!(hosts.iter().all(|host| text.contains(&format!("\"https://{host}\"]"))), "{text}");
+    for host in &hosts {
+        assert_eq!(
+            text.matches(&format!("\"https://{host}\"]\n\thelper = \n\thelper = keyfob\n")).count(),
+            1,
+            "{text}"
+        );
+    }
+    assert_eq!(text.matches("keyfob").count(), hosts.len(), "{text}");
     setup(&sandbox, &["--undo"]);
     assert_eq!(fs::read_to_string(gitconfig(&sandbox)).unwrap(), "[user]\n\tname = Ann");
 }

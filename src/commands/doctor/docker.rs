@@ -7,10 +7,11 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::programs::{self, Programs, ask, find};
-use super::report::{Area, quote};
+use super::report::Area;
 use super::{Host, Visit};
 use crate::config::folders;
 use crate::human::escape::escape;
+use crate::human::escape::quote;
 use crate::process::Answer;
 use crate::protocol::docker::Server;
 

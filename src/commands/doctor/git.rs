@@ -6,11 +6,12 @@ use clap::Parser;
 
 use super::helpers::{self, Entry, LISTING, Runs};
 use super::programs::{self, Programs, ask};
-use super::report::{Area, quote};
+use super::report::Area;
 use super::{Host, Visit};
 use crate::cli::GitHelper;
 use crate::config::{self, Location};
 use crate::human::escape::escape;
+use crate::human::escape::quote;
 use crate::process::Answer;
 
 const AREA: Area = Area::Git;

@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 
 use super::docker::complaint;
 use super::programs::{self, Programs, ask, find};
-use super::report::{Area, quote};
+use super::report::Area;
 use super::{Visit, session};
 use crate::cli::{Cli, Command, Kubectl};
 use crate::commands::kubectl as plugin;
 use crate::config::{Destination, Location, Profile, folders};
 use crate::human::escape::escape;
+use crate::human::escape::quote;
 use crate::oauth::jwt;
 use crate::process::{self, Answer, Question};
 use crate::store::markers::Markers;

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use super::report::{Area, quote};
+use super::report::Area;
 use super::{Visit, written};
 use crate::config::environment::{self, Interactive};
 use crate::config::folders;
 use crate::error::Error;
+use crate::human::escape::quote;
 use crate::store::{client_secret, examine as state};
 
 const AREA: Area = Area::Places;

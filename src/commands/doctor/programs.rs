@@ -5,9 +5,10 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::Visit;
-use super::report::{Area, quote};
+use super::report::Area;
 use crate::config::environment;
 use crate::human::escape::escape;
+use crate::human::escape::quote;
 use crate::process::{self, Answer, NoAnswer, Question};
 
 /// Major and minor number.

@@ -160,27 +160,9 @@ impl Report {
     }
 }
 
-/// A word for a POSIX shell, as it is where that is safe.
-pub(super) fn quote(word: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
-    if !word.is_empty() && word.bytes().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_word_stays_one_word() {
-        assert_eq!(quote("/usr/bin/keyfob"), "/usr/bin/keyfob");
-        assert_eq!(quote("*.acme.dev"), "'*.acme.dev'");
-        assert_eq!(quote(""), "''");
-        assert_eq!(quote("it's $HOME"), r"'it'\''s $HOME'");
-    }
 
     #[test]
     fn by_area_each_thing_once_and_nothing_unescaped() {

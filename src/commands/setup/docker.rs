@@ -56,9 +56,8 @@ fn undo(keys: &Keys, how: How) -> Result<ExitCode> {
             is_left = true;
         }
     }
-    if *keys != Keys::Store {
-        is_left |= change_json(&containers::auth_file()?, keys.clone(), how)?;
-    }
+    let auth = containers::auth_file()?;
+    is_left |= if *keys == Keys::Store { has_ours(&auth)? } else { change_json(&auth, keys.clone(), how)? };
     is_left |= change_json(&docker_config()?, keys.clone(), how)?;
     if !is_left {
         links::take_back(LINK, how)?;
@@ -102,6 +101,14 @@ fn change_json(path: &Path, keys: Keys, how: How) -> Result<bool> {
     Ok(ours.take_out_all(&left)? != left)
 }
 
+/// Whether keyfob is named in a JSON file.
+fn has_ours(path: &Path) -> Result<bool> {
+    let file = Foreign::read(path)?;
+    let file = file.bytes().unwrap_or_default();
+    let all = Json { path: path.to_owned(), before: None, keys: Keys::All };
+    Ok(all.take_out(file)? != file)
+}
+
 /// `$DOCKER_CONFIG/config.json`, else the one in `~/.docker`.
 fn docker_config() -> Result<PathBuf> {
     let folder = environment::docker_config().map_or_else(|| Ok(folders::home()?.join(".docker")), Ok)?;
@@ -119,14 +126,11 @@ fn location(text: &str) -> Result<Location> {
     if text.contains('*') {
         return Err(usage(format!("\"{shown}\" has a wildcard, and docker knows none")).hint("name each, or say --all"));
     }
-    let loopback = format!("http://{text}");
-    // docker itself talks plain http to this machine.
     let location = Location::parse(text).map_err(|why| usage(format!("\"{shown}\" {why}")))?;
-    if !location.path.is_empty() {
-        return Err(usage(format!("\"{shown}\" has a path, and docker asks by host alone")));
+    if location.path.is_empty() {
+        return Ok(location);
     }
-    let is_plain = !text.contains("://") && location.is_loopback();
-    Ok(if is_plain { Location::parse(&loopback).unwrap_or(location) } else { location })
+    Err(usage(format!("\"{shown}\" has a path, and docker asks by host alone")))
 }
 
 /// What is to be set up: what the command names and a profile answers for, or what docker can name of the profile.
@@ -138,11 +142,11 @@ fn registries(config: &Config, command: &SetUpDocker) -> Result<Vec<String>> {
     let mut chosen = Vec::new();
     for text in &command.registries {
         let location = location(text)?;
-        let owner = super::owner(config, only, &Entry { wildcard: false, location: location.clone() });
-        // An entry for this machine is https or http.
-        let owner = owner.or_else(|error| {
-            let https = Location::parse(&location.authority()).map_err(|_| error)?;
-            super::owner(config, only, &Entry { wildcard: false, location: https })
+        let owner = |location| super::owner(config, only, &Entry { wildcard: false, location });
+        // docker talks plain http to this machine as well, and such an entry may say so.
+        let owner = owner(location.clone()).or_else(|error| {
+            let plain = Location::parse(&format!("http://{}", location.authority())).ok();
+            plain.and_then(|plain| owner(plain).ok()).ok_or(error)
         })?;
         if let Some(why) = refuses(owner, &location) {
             return Err(Error::new(Kind::Refused, why).hint(format!("make such a token and run: docker login {text}")));
@@ -198,7 +202,6 @@ fn say_what_it_hides(config: &Path, keys: &Keys) -> Result<()> {
 }
 
 /// Our members of a JSON file.
-#[derive(Debug)]
 struct Json {
     path: PathBuf,
     /// The file before the first change, for what was in the place of ours.
@@ -267,7 +270,7 @@ impl Json {
             }
         }
         let had_helpers =
-            self.before.as_ref().is_some_and(|before| !before.names(&[]).iter().all(|it| it != "credHelpers"));
+            self.before.as_ref().is_some_and(|before| before.names(&[]).iter().any(|it| it == "credHelpers"));
         if is_changed && !had_helpers && document.names(&["credHelpers"]).is_empty() {
             document.remove(&["credHelpers"]);
         }

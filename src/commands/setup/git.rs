@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::helpers::{self, Helper};
-use super::links::{self, Found, quote};
+use super::links::{self, Found};
 use super::sections::{self, Section};
 use super::{Entries, How, change, profile, say};
 use crate::cli::SetUpGit;
 use crate::config::location::Location;
 use crate::config::{Config, Entry, environment, file, folders};
 use crate::error::{Error, Kind, Result};
+use crate::human::escape::quote;
 use crate::process;
 use crate::store::foreign::Foreign;
 use crate::store::scratch::Scratch;
@@ -161,7 +162,9 @@ fn is_ours(section: &Section, at: usize) -> bool {
 /// Our lines for some URLs.
 #[derive(Debug, Default)]
 struct Ours {
-    /// As git has them; with `undo` none means all.
+    /// What is to be there; empty with an undo.
+    entries: Vec<Entry>,
+    /// What is not there yet, as git has it; with an undo what is to go, and none means all.
     urls: Vec<String>,
     helper: String,
     /// Whether they need sections of their own at the end of the file, because later lines would bring other helpers back.
@@ -178,13 +181,12 @@ impl Ours {
                 urls.push(url(entry));
             }
         }
-        let ours = Self { urls, helper, apart: false };
+        let mut ours = Self { entries: entries.to_vec(), urls, helper, apart: false };
         let after = ours.added(file)?;
-        let mut apart = false;
         for entry in entries {
-            apart |= !is_alone(&after, entry, &ours.helper)?;
+            ours.apart |= !is_alone(&after, entry, &ours.helper)?;
         }
-        Ok(Self { apart, ..ours })
+        Ok(ours)
     }
 
     /// The options that `git config` takes to put ours in, in their order.
@@ -198,7 +200,7 @@ impl Ours {
 
     /// What git makes of a file.
     fn added(&self, file: &[u8]) -> Result<Vec<u8>> {
-        let copy = Scratch::new(file)?;
+        let copy = Scratch::apart(file)?;
         for (key, value) in self.additions() {
             let args = ["config".as_ref(), "--file".as_ref(), copy.path().as_os_str(), "--add".as_ref()];
             process::git(&[&args[..], &[key.as_ref(), value.as_ref()]].concat())?;
@@ -240,15 +242,17 @@ fn is_alone(file: &[u8], entry: &Entry, helper: &str) -> Result<bool> {
 
 impl Entries for Ours {
     fn put_in(&self, file: Option<&[u8]>) -> Result<Vec<u8>> {
+        // Another keyfob may have put some of them there meanwhile.
+        let missing = Self::missing_from(file, &self.entries, self.helper.clone())?;
         let file = file.unwrap_or_default();
-        if !self.apart {
-            return self.added(file);
+        if !missing.apart {
+            return missing.added(file);
         }
         let mut after = file.to_vec();
         if !after.is_empty() && !after.ends_with(b"\n") {
             after.push(b'\n');
         }
-        after.extend(self.added(b"")?);
+        after.extend(missing.added(b"")?);
         Ok(after)
     }
 

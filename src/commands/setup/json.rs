@@ -1,6 +1,7 @@
 //! JSON as text: members put in, changed and taken out, and every other byte stays: order, indentation, line ends. Only what
 //! docker itself reads is edited, so there are no comments and no trailing commas.
 
+use std::fmt;
 use std::ops::Range;
 
 use serde_json::Value;
@@ -27,9 +28,16 @@ struct Object {
 }
 
 /// A document that has been read and found to be an object.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Document {
     text: String,
+}
+
+impl fmt::Debug for Document {
+    /// Not the text, which may hold passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Document(redacted)")
+    }
 }
 
 impl Document {

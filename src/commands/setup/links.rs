@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{How, say};
 use crate::config::environment;
 use crate::error::{Error, Result};
+use crate::human::escape::quote;
 use crate::process;
 use crate::store::backups::{Backup, Backups};
 
@@ -96,16 +97,6 @@ pub(super) fn take_back(name: &str, how: How) -> Result<()> {
     Ok(())
 }
 
-/// A word as a shell takes it for itself.
-pub(super) fn quote(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 fn file_name(name: &str) -> OsString {
     format!("{name}{}", std::env::consts::EXE_SUFFIX).into()
 }
@@ -156,20 +147,4 @@ fn symlink(own_name: &Path, link: &Path, _program: &Path) -> std::io::Result<()>
 #[cfg(not(unix))]
 fn symlink(_own_name: &Path, link: &Path, program: &Path) -> std::io::Result<()> {
     fs::hard_link(program, link).or_else(|_| fs::copy(program, link).map(drop))
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn a_shell_takes_it_for_one_word() {
-        for (word, quoted) in [
-            ("", "''"),
-            ("credential.https://git.acme.dev.helper", "credential.https://git.acme.dev.helper"),
-            ("https://*.corp.dev", "'https://*.corp.dev'"),
-            ("/opt/it's here/keyfob", r"'/opt/it'\''s here/keyfob'"),
-            ("!keyfob", "'!keyfob'"),
-        ] {
-            assert_eq!(super::quote(word), quoted);
-        }
-    }
 }

@@ -3,11 +3,15 @@
 
 mod change;
 mod containers;
+mod convert;
 mod docker;
 mod git;
 mod helpers;
 mod json;
+mod kubeconfig;
+mod kubectl;
 mod links;
+mod profile;
 mod sections;
 
 use std::path::Path;
@@ -23,8 +27,10 @@ use crate::human::escape::defuse;
 pub(super) fn run(setup: &Setup) -> Result<ExitCode> {
     let how = How { dry_run: setup.dry_run, undo: setup.undo };
     match &setup.what {
-        SetUp::Git(git) => git::run(git, how),
-        SetUp::Docker(docker) => docker::run(docker, how),
+        SetUp::Profile(command) => profile::run(command, how),
+        SetUp::Git(command) => git::run(command, how),
+        SetUp::Docker(command) => docker::run(command, how),
+        SetUp::Kubectl(command) => kubectl::run(command, how),
     }
 }
 
