@@ -149,8 +149,10 @@ fn docker_secretservice(folder: &Path) -> Found {
 
 fn docker_ecr(folder: &Path) -> Found {
     let program = find("docker-credential-ecr-login")?;
-    // Its cache, by the names it gives things (0.6.0): region and a checksum that is none of the access key's name.
-    let registry = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
+    // Its cache (0.6.0) goes by region, a checksum of the access key that is the key itself before the MD5 of nothing, and
+    // account.
+    let account = "123456789012";
+    let registry = format!("{account}.dkr.ecr.us-east-1.amazonaws.com");
     let entry = serde_json::json!({
         "AuthorizationToken": "QVdTOnMzY3JldA==",
         "RequestedAt": "2026-01-01T00:00:00Z", "ExpiresAt": "2126-01-01T00:00:00Z",
@@ -159,11 +161,11 @@ fn docker_ecr(folder: &Path) -> Found {
     let empty_md5 = [0xd4, 0x1d, 0x8c, 0xd9, 0x8f, 0x00, 0xb2, 0x04, 0xe9, 0x80, 0x09, 0x98, 0xec, 0xf8, 0x42, 0x7e];
     let sum = [b"AKIDEXAMPLE".as_slice(), &empty_md5].concat();
     let sum = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, sum);
-    let cache = serde_json::json!({ "Version": "1.0", "Registries": { format!("us-east-1-{sum}-{registry}"): entry } });
+    let cache = serde_json::json!({ "Version": "1.0", "Registries": { format!("us-east-1-{sum}-{account}"): entry } });
     let settings = folder.join(".ecr");
     fs::create_dir_all(&settings).map_err(|error| error.to_string())?;
     file(&settings, "cache.json", &cache.to_string());
-    let ask = file(folder, "ask-ecr", registry);
+    let ask = file(folder, "ask-ecr", &registry);
     let call = Call::new(program, &["get"], &ask).env("HOME", folder).env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE");
     let call = call.env("AWS_SECRET_ACCESS_KEY", "x").env("AWS_EC2_METADATA_DISABLED", "true");
     // Nobody is asked where the cache does not serve.

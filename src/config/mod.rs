@@ -91,7 +91,9 @@ fn read(path: Option<&Path>) -> Result<Config> {
         Err(error) => return Err(unreadable(path, error)),
     };
     refuse_writable(&file, path)?;
-    let mut text = String::new();
+    // Its whole length at once: room that grows as it fills is read in pieces.
+    let length = file.metadata().map_or(0, |meta| meta.len()).min(SIZE_LIMIT);
+    let mut text = String::with_capacity(usize::try_from(length).unwrap_or_default() + 1);
     file.take(SIZE_LIMIT).read_to_string(&mut text).map_err(|error| unreadable(path, error))?;
     if text.len() as u64 == SIZE_LIMIT {
         return Err(Error::new(Kind::Configuration, format!("{} is larger than a megabyte", path.display()))

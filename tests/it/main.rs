@@ -54,6 +54,9 @@ mod doctor;
 // `keyfob setup profile`: written, checked, converted, taken out.
 #[cfg(unix)]
 mod setup_profile;
+// Addresses, for a static program.
+#[cfg(all(target_os = "linux", target_env = "gnu", target_feature = "crt-static"))]
+mod names;
 // `keyfob providers`.
 mod providers_command;
 // What a server, a client, a file or a variable might try.
