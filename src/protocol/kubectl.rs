@@ -13,6 +13,10 @@ use crate::clock;
 use crate::config::{Location, file};
 use crate::human::escape::escape;
 
+/// An option for a kubectl that is to read its configuration and nothing else. There is no such context: Google's kubectl
+/// asks the server of the current one for its version before it does anything, with whatever plugin or secret that takes.
+pub(crate) const NO_SERVER: &str = "--context=keyfob-asks-no-server";
+
 const GROUP: &str = "client.authentication.k8s.io";
 /// What is spoken where the client does not say (JavaScript's and Java's do not).
 const DEFAULT_VERSION: &str = "v1";

@@ -215,20 +215,11 @@ fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
 
 /// Makes a folder that is nobody else's, with whatever is missing above it.
 pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
-    folder_builder().recursive(true).create(folder)
-}
-
-/// Makes a folder that is nobody else's and was not there before.
-pub(super) fn make_new_folder(folder: &Path) -> io::Result<()> {
-    folder_builder().create(folder)
-}
-
-fn folder_builder() -> DirBuilder {
-    #[cfg_attr(not(unix), expect(unused_mut, reason = "there is no mode to set"))]
     let mut builder = DirBuilder::new();
+    builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
+    builder.create(folder)
 }
 
 fn is_unwritable(error: &io::Error) -> bool {

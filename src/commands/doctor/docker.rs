@@ -105,7 +105,7 @@ fn replay(visit: &mut Visit<'_>, host: &Host<'_>, key: &str, path: &Path) {
         return visit.report.ok(&AREA, format!("docker asks keyfob for {key} ({}); not tried", shown(path)));
     }
     let environment = [("KEYFOB_INTERACTIVE".to_owned(), "never".to_owned())];
-    match ask(visit, HELPER.as_ref(), &["get"], &environment, key.as_bytes()) {
+    match ask(HELPER.as_ref(), &["get"], &environment, key.as_bytes()) {
         Ok(answer) if answer.succeeded && is_credential(&answer) => {
             visit.report.ok(&AREA, format!("docker asks keyfob for {key} ({}), and gets a token", shown(path)));
         }

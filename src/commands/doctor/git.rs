@@ -22,10 +22,10 @@ pub(super) fn examine(visit: &mut Visit<'_>, hosts: &[Host<'_>], by_docker: &[St
         return;
     }
     let text = |answer: &Answer| String::from_utf8_lossy(answer.stdout.expose()).into_owned();
-    let folder = ask(visit, "git".as_ref(), &["--exec-path"], &[], b"").ok().map(|answer| text(&answer));
+    let folder = ask("git".as_ref(), &["--exec-path"], &[], b"").ok().map(|answer| text(&answer));
     let folder: Vec<PathBuf> = folder.iter().map(|folder| PathBuf::from(folder.trim())).collect();
     // 1 where there is no such entry; more where git cannot go on.
-    let listing = match ask(visit, "git".as_ref(), LISTING, &[], b"") {
+    let listing = match ask("git".as_ref(), LISTING, &[], b"") {
         Ok(answer) if answer.succeeded || answer.stderr.expose().is_empty() => text(&answer),
         Ok(answer) => {
             let words = String::from_utf8_lossy(answer.stderr.expose()).into_owned();

@@ -1,6 +1,5 @@
 //! kubectl: the users of the kubeconfig that run keyfob, their entries, and each replayed as kubectl would run it.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
@@ -13,10 +12,10 @@ use super::{Visit, session};
 use crate::cli::{Cli, Command, Kubectl};
 use crate::commands::kubectl as plugin;
 use crate::config::{Destination, Location, Profile, folders};
-use crate::human::escape::escape;
-use crate::human::escape::quote;
+use crate::human::escape::{escape, quote};
 use crate::oauth::jwt;
-use crate::process::{self, Answer, Question};
+use crate::process::{self, Answer, With};
+use crate::protocol::kubectl::NO_SERVER;
 use crate::store::markers::Markers;
 
 const AREA: Area = Area::Kubectl;
@@ -34,7 +33,7 @@ struct User<'v> {
 
 pub(super) fn examine<'a>(visit: &mut Visit<'a>, profiles: &[&'a Profile], programs: &Programs) {
     let Some(version) = programs.kubectl else { return };
-    let config = match ask(visit, "kubectl".as_ref(), &["config", "view", "--raw", "-o", "json"], &[], b"") {
+    let config = match ask("kubectl".as_ref(), &[NO_SERVER, "config", "view", "--raw", "-o", "json"], &[], b"") {
         Ok(answer) if answer.succeeded => serde_json::from_slice(answer.stdout.expose()).unwrap_or(Value::Null),
         Ok(answer) => {
             let words = String::from_utf8_lossy(answer.stderr.expose()).into_owned();
@@ -251,9 +250,8 @@ fn replay<'a>(visit: &mut Visit<'a>, user: &User<'_>, profile: &'a Profile, dest
         .collect();
     environment.push(("KUBERNETES_EXEC_INFO".to_owned(), user.info().0.to_string()));
     environment.push(("KEYFOB_INTERACTIVE".to_owned(), "never".to_owned()));
-    let args: Vec<OsString> = user.args().into_iter().map(OsString::from).collect();
-    let question = Question { program: user.command.as_ref(), args: &args, environment: &environment, stdin: b"" };
-    let answer = process::ask(visit.clock, &question);
+    let with = With { environment: &environment, ..With::default() };
+    let answer = process::ask(user.command, user.args(), &with);
     // A client that asks twice for a token that lives is taken for one that was refused: we are no such client.
     if let (Ok(markers), Some(this)) = (Markers::open(), process::this()) {
         markers.forget(&this.id);

@@ -1,7 +1,8 @@
 //! The programs that ask keyfob: which are here, how old they are and what follows from it; and whether they find keyfob
 //! under the names they look for.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::Visit;
@@ -9,7 +10,8 @@ use super::report::Area;
 use crate::config::environment;
 use crate::human::escape::escape;
 use crate::human::escape::quote;
-use crate::process::{self, Answer, NoAnswer, Question};
+use crate::process::{self, Answer, With};
+use crate::protocol::kubectl::NO_SERVER;
 
 /// Major and minor number.
 type Version = (u32, u32);
@@ -45,7 +47,7 @@ pub(super) fn examine(visit: &mut Visit<'_>) -> Programs {
             _ => visit.report.ok(&Area::Programs, what("a refused token heals inside the command")),
         }
     }
-    let kubectl = version(visit, "kubectl", &["version", "--client", "-o", "json"]);
+    let kubectl = version(visit, "kubectl", &[NO_SERVER, "version", "--client", "-o", "json"]);
     if let Some((major_minor, text)) = &kubectl {
         let what = |follows: &str| format!("kubectl {text}: {follows}");
         if *major_minor < (1, 22) {
@@ -94,9 +96,9 @@ fn ourselves(visit: &mut Visit<'_>) {
 /// A program's version as numbers and as it says it. One that is not here is nothing to mend.
 fn version(visit: &mut Visit<'_>, program: &str, args: &[&str]) -> Option<(Version, String)> {
     let report = |visit: &mut Visit<'_>, what: String| visit.report.ok(&Area::Programs, what);
-    let answer = match ask(visit, program.as_ref(), args, &[], b"") {
+    let answer = match ask(program.as_ref(), args, &[], b"") {
         Ok(answer) => answer,
-        Err(NoAnswer::NotFound) => {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
             report(visit, format!("{program} is not on PATH"));
             return None;
         }
@@ -128,22 +130,20 @@ fn parse_version(text: &str) -> Option<(Version, String)> {
 
 /// Asks a program something, with `environment` over ours.
 pub(super) fn ask(
-    visit: &Visit<'_>,
     program: &OsStr,
     args: &[&str],
     environment: &[(String, String)],
     stdin: &[u8],
-) -> Result<Answer, NoAnswer> {
-    let args: Vec<OsString> = args.iter().map(OsString::from).collect();
-    process::ask(visit.clock, &Question { program, args: &args, environment, stdin })
+) -> io::Result<Answer> {
+    process::ask(program, args, &With { environment, stdin, ..With::default() })
 }
 
 /// Why a program did not answer, to be put after its name.
-pub(super) fn why(error: &NoAnswer) -> String {
-    match error {
-        NoAnswer::NotFound => "is not there".to_owned(),
-        NoAnswer::NotStarted(why) => format!("cannot be run: {}", escape(why)),
-        NoAnswer::TooLate => "does not answer".to_owned(),
+pub(super) fn why(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "is not there".to_owned(),
+        ErrorKind::TimedOut => "does not answer".to_owned(),
+        _ => format!("cannot be run: {}", escape(&error.to_string())),
     }
 }
 
@@ -180,7 +180,7 @@ pub(super) fn link(visit: &mut Visit<'_>, area: &Area, name: &str, before: &[Pat
     if is_same(&found, &own) {
         return true;
     }
-    let said = ask(visit, found.as_os_str(), &[version], &[], b"").ok();
+    let said = ask(found.as_os_str(), &[version], &[], b"").ok();
     let said = said.map(|answer| String::from_utf8_lossy(answer.stdout.expose()).into_owned()).unwrap_or_default();
     let is_ours = said.starts_with(name);
     if is_ours && said.trim_end().ends_with(concat!(" ", env!("CARGO_PKG_VERSION"))) {

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -14,11 +13,8 @@ use crate::config::draft::Draft;
 use crate::config::{Location, file};
 use crate::error::{Error, Kind, Result};
 use crate::oauth::provider;
-use crate::process;
+use crate::process::{self, With};
 use crate::secret::Secret;
-
-/// git reads a file or two.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A profile found elsewhere.
 #[derive(Default)]
@@ -205,9 +201,9 @@ fn from_git(url: &str) -> Result<Found> {
     let location = Location::parse(&whole).map_err(|why| {
         Error::new(Kind::Usage, format!("\"{}\" {why}", file::without_user(url))).hint("write --from git:https://HOST")
     })?;
-    let output = process::output("git", &["config", "-z", "--get-urlmatch", "credential", &whole], PATIENCE)
+    let output = process::ask("git", ["config", "-z", "--get-urlmatch", "credential", &whole], &With::default())
         .map_err(|error| Error::broken("cannot run git", error))?;
-    let said = String::from_utf8_lossy(&output.stdout);
+    let said = String::from_utf8_lossy(output.stdout.expose());
     // git writes names in lower case.
     let keys: BTreeMap<&str, &str> = said.split('\0').filter_map(|entry| entry.split_once('\n')).collect();
     // The same key by the name of git-credential-oauth, then of Git Credential Manager.

@@ -12,8 +12,8 @@ use crate::cli::SetUpGit;
 use crate::config::location::Location;
 use crate::config::{Config, Entry, environment, file, folders};
 use crate::error::{Error, Kind, Result};
-use crate::human::escape::quote;
-use crate::process;
+use crate::human::escape::{escape, quote};
+use crate::process::{self, With};
 use crate::store::foreign::Foreign;
 use crate::store::scratch::Scratch;
 
@@ -47,7 +47,7 @@ pub(super) fn run(command: &SetUpGit, how: How) -> Result<ExitCode> {
     let ours = Ours::missing_from(file.bytes(), &entries, helper)?;
     change(&path, &ours, how)?;
     let listing: Vec<&OsStr> = helpers::LISTING.iter().map(OsStr::new).collect();
-    match process::git(&listing) {
+    match run_git(&listing) {
         Ok(listing) => {
             let known = helpers::parse(&listing);
             entries.iter().try_for_each(|entry| say_who_sees(entry, &ours.helper, known.clone(), how))?;
@@ -55,6 +55,18 @@ pub(super) fn run(command: &SetUpGit, how: How) -> Result<ExitCode> {
         Err(error) => say(&format!("who else sees the token cannot be told: {error}"))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Runs git to its end and returns what it prints; what it says on stderr where it fails.
+fn run_git(args: &[&OsStr]) -> Result<Vec<u8>> {
+    let answer = process::ask("git", args, &With::default())
+        .map_err(|error| Error::broken("cannot run git", error).hint("install git, or put it on PATH"))?;
+    if answer.succeeded {
+        return Ok(answer.stdout.expose().to_vec());
+    }
+    let said = String::from_utf8_lossy(answer.stderr.expose());
+    let said = said.lines().next().unwrap_or_default();
+    Err(Error::new(Kind::Broken, format!("git refuses: {}", escape(said))).hint("run: git config --list --show-origin"))
 }
 
 /// The file that `git config --global` writes (git-config, "FILES").
@@ -203,7 +215,7 @@ impl Ours {
         let copy = Scratch::apart(file)?;
         for (key, value) in self.additions() {
             let args = ["config".as_ref(), "--file".as_ref(), copy.path().as_os_str(), "--add".as_ref()];
-            process::git(&[&args[..], &[key.as_ref(), value.as_ref()]].concat())?;
+            run_git(&[&args[..], &[key.as_ref(), value.as_ref()]].concat())?;
         }
         copy.bytes()
     }

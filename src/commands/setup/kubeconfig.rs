@@ -9,15 +9,13 @@ use serde_json::{Value, json};
 use crate::config::{environment, folders};
 use crate::error::{Error, Kind, Result};
 use crate::human::escape::escape;
-use crate::process;
+use crate::process::{self, With};
+use crate::protocol::kubectl::NO_SERVER;
 use crate::store::foreign::Foreign;
 use crate::store::scratch::Scratch;
 
 /// kubectl needs a twentieth of a second for what it is asked here.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// There is no such context. Google's kubectl asks the server of the current one for its version before anything else, with
-/// whatever plugin or secret that takes.
-const NO_SERVER: &str = "--context=keyfob-asks-no-server";
 
 /// What a kubeconfig says.
 #[derive(Debug)]
@@ -147,17 +145,20 @@ pub(super) fn parse(json: &[u8]) -> Result<View> {
 
 fn run(args: &[&str], reword: impl Fn(&str) -> String) -> Result<Vec<u8>> {
     let args: Vec<&str> = [NO_SERVER].iter().chain(args).copied().collect();
-    let output = process::output("kubectl", &args, PATIENCE).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => {
-            Error::new(Kind::Broken, "kubectl is not on the PATH").hint("install it, or correct PATH")
-        }
-        ErrorKind::TimedOut => Error::new(Kind::Transient, "kubectl does not answer").hint("run the command again"),
-        _ => Error::broken("cannot run kubectl", error),
-    })?;
-    if output.is_success {
-        return Ok(output.stdout);
+    let output =
+        process::ask("kubectl", &args, &With { patience: PATIENCE, ..With::default() }).map_err(|error| match error
+            .kind()
+        {
+            ErrorKind::NotFound => {
+                Error::new(Kind::Broken, "kubectl is not on the PATH").hint("install it, or correct PATH")
+            }
+            ErrorKind::TimedOut => Error::new(Kind::Transient, "kubectl does not answer").hint("run the command again"),
+            _ => Error::broken("cannot run kubectl", error),
+        })?;
+    if output.succeeded {
+        return Ok(output.stdout.expose().to_vec());
     }
-    let words = reword(&String::from_utf8_lossy(&output.stderr));
+    let words = reword(&String::from_utf8_lossy(output.stderr.expose()));
     let words = words.lines().next().unwrap_or("no reason given");
     let words = words.strip_prefix("error: ").unwrap_or(words);
     Err(Error::new(Kind::Broken, format!("kubectl refuses: {}", escape(words)))

@@ -1,0 +1,115 @@
+//! The one place that starts children, and knows this process and the one that runs it. No child ever holds our stdin, stdout
+//! or stderr: those belong to the client.
+#![expect(clippy::disallowed_methods, reason = "the room for it")]
+
+mod ask;
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+pub(crate) use ask::{Answer, With, ask};
+
+/// The process that runs us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parent {
+    /// Its number and the moment it started, which together no other process has.
+    pub(crate) id: String,
+    /// What it calls itself, at most 15 characters of the executable's name.
+    pub(crate) name: String,
+}
+
+/// The process that runs us, where the system tells (Linux) and it is still there: one that has died has left us to the
+/// first of all processes.
+pub(crate) fn parent() -> Option<Parent> {
+    #[cfg(unix)]
+    let number = std::os::unix::process::parent_id();
+    #[cfg(not(unix))]
+    let number = 1;
+    if number <= 1 {
+        return None;
+    }
+    let stat = fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
+    parse_stat(number, &stat)
+}
+
+/// This process as a child of its own would see it.
+pub(crate) fn this() -> Option<Parent> {
+    let number = std::process::id();
+    parse_stat(number, &fs::read_to_string(format!("/proc/{number}/stat")).ok()?)
+}
+
+/// The file this process runs, as it was started.
+pub(crate) fn executable() -> io::Result<PathBuf> {
+    std::env::current_exe()
+}
+
+/// The terminal this process belongs to: its device number.
+#[cfg(target_os = "linux")]
+pub(crate) fn terminal() -> Option<String> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, after) = stat.rsplit_once(')')?;
+    let number = after.split_whitespace().nth(4)?;
+    (number != "0" && number.bytes().all(|byte| byte.is_ascii_digit())).then(|| format!("tty{number}"))
+}
+
+/// The same by the session it is the terminal of (POSIX: of one alone).
+#[cfg(all(unix, not(target_os = "linux")))]
+pub(crate) fn terminal() -> Option<String> {
+    fs::File::open("/dev/tty").ok()?;
+    let session = rustix::process::getsid(None).ok()?;
+    Some(format!("session{}", session.as_raw_nonzero()))
+}
+
+/// Not told.
+#[cfg(not(unix))]
+pub(crate) fn terminal() -> Option<String> {
+    None
+}
+
+/// proc(5): the name in parentheses, which may hold anything; the start time is the 22nd field.
+fn parse_stat(number: u32, stat: &str) -> Option<Parent> {
+    let (before, after) = stat.rsplit_once(')')?;
+    let (_, name) = before.split_once('(')?;
+    let started = after.split_whitespace().nth(19).filter(|field| field.bytes().all(|byte| byte.is_ascii_digit()))?;
+    Some(Parent { id: format!("{number}-{started}"), name: name.to_owned() })
+}
+
+/// What `git config` says of a key as it stands for the command that asks, `-c` options included; `None` where the key
+/// is not set, or git is not there. Raw: `credential.interactive` may be `never`, which `--type=bool` would refuse.
+pub(crate) fn git_config(key: &str) -> Option<String> {
+    let answer = ask("git", ["config", "--get", key], &With::default()).ok().filter(|answer| answer.succeeded)?;
+    Some(String::from_utf8_lossy(answer.stdout.expose()).trim().to_owned())
+}
+
+/// Starts a command and lets it go; whether it started. It holds none of our streams, and nobody waits for it.
+pub(crate) fn detach(words: &[String]) -> bool {
+    let Some((program, args)) = words.split_first() else { return false };
+    let mut command = Command::new(program);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // Its own process group: a Ctrl-C that ends us, or the client, does not end a browser.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.spawn().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_hold_anything() {
+        let stat = "42 (a) b (c) S 1 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 98765 1 2 3";
+        let parent = Parent { id: "42-98765".to_owned(), name: "a) b (c".to_owned() };
+        assert_eq!(parse_stat(42, stat), Some(parent));
+        assert_eq!(parse_stat(42, "nonsense"), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_look_up_ends_when_patience_does() {
+        let error = getent("localhost", Duration::ZERO).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+    }
+}
