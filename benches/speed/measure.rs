@@ -20,7 +20,7 @@ pub struct Call {
     pub env: Vec<(String, OsString)>,
     /// What it reads on stdin.
     pub input: PathBuf,
-    /// Removed before each run: what keyfob notes of a kubectl, so that each run is a kubectl's first.
+    /// A folder that is emptied before each run: what keyfob notes of a kubectl, so that each run is a kubectl's first.
     pub forgets: Option<PathBuf>,
 }
 
@@ -52,9 +52,6 @@ impl Call {
 
     /// The command, with nothing of the caller's environment but the PATH.
     pub fn command(&self) -> Command {
-        if let Some(folder) = &self.forgets {
-            let _ = fs::remove_dir_all(folder);
-        }
         let mut command = Command::new(&self.program);
         command.args(&self.args);
         self.set_up(&mut command);
@@ -62,6 +59,10 @@ impl Call {
     }
 
     fn set_up(&self, command: &mut Command) {
+        let noted = self.forgets.as_ref().and_then(|folder| fs::read_dir(folder).ok());
+        for file in noted.into_iter().flatten().flatten() {
+            let _ = fs::remove_file(file.path());
+        }
         let path = std::env::var_os("PATH").unwrap_or_default();
         command.env_clear().env("PATH", path).envs(self.env.iter().map(|(name, value)| (name, value)));
         let input = File::open(&self.input).expect("the input is there");
@@ -86,9 +87,6 @@ impl Call {
     /// Peak memory in KiB, of the largest process of its tree. A child's figure begins with that of whoever starts it, so
     /// a small process does: this program, called again.
     pub fn peak(&self) -> Option<u64> {
-        if let Some(folder) = &self.forgets {
-            let _ = fs::remove_dir_all(folder);
-        }
         let mut command = Command::new(std::env::current_exe().ok()?);
         command.arg("--peak-of").arg(&self.program).args(&self.args);
         self.set_up(&mut command);
@@ -98,9 +96,6 @@ impl Call {
 
     /// User-space instructions, where valgrind is there.
     pub fn instructions(&self) -> Option<u64> {
-        if let Some(folder) = &self.forgets {
-            let _ = fs::remove_dir_all(folder);
-        }
         let mut command = Command::new("valgrind");
         command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(&self.program).args(&self.args);
         self.set_up(&mut command);

@@ -19,7 +19,7 @@ use crate::store::{Lock, Token, jitter};
 use crate::trace::trace;
 
 /// Longer than any code lives: whoever still waits then waits for nobody.
-const LOGIN_PATIENCE: Duration = Duration::from_secs(35 * 60);
+const LOGIN_PATIENCE: Duration = Duration::from_mins(35);
 /// A caller without a human waits this long for a poll to be due, not for the human.
 const REDEEM_PATIENCE: u64 = 10;
 

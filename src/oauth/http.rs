@@ -342,7 +342,7 @@ fn why(url: &str, proxy: Option<&Proxy>, error: &ureq::Error) -> Unreachable {
             lasting(format!("{peer} does not let us through to {host}: {words}"), mend.unwrap_or_else(again))
         }
         ureq::Error::BodyExceedsLimit(_) => passing(format!("{host} sent more than a megabyte"), again()),
-        ureq::Error::Io(error) if error.get_ref().is_some_and(|source| source.is::<NoGetent>()) => lasting(
+        ureq::Error::Io(error) if is_no_getent(error) => lasting(
             format!("cannot look up {peer}: {NoGetent}"),
             "install it: libc-bin on Debian and Ubuntu, glibc-common on Fedora".to_owned(),
         ),
@@ -357,6 +357,10 @@ fn why(url: &str, proxy: Option<&Proxy>, error: &ureq::Error) -> Unreachable {
         },
         error => passing(format!("cannot talk to {peer}: {error}"), its_mend.unwrap_or_else(again)),
     }
+}
+
+fn is_no_getent(error: &std::io::Error) -> bool {
+    error.get_ref().and_then(|source| source.downcast_ref::<NoGetent>()).is_some()
 }
 
 /// What rustls finds wrong with a connection, which also comes wrapped in I/O.

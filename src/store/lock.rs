@@ -50,7 +50,7 @@ impl Lock {
 }
 
 /// Longer than the requests that others may be making one after the other while they hold a lock.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Attempts something until it comes to something, with pauses, as long as another process may rightly be in the way.
 /// `attempt` is told how long it has been so far.

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::secret::Secret;
 
 /// A marker older than this is of a process that is gone, or that will not be missed.
-const LIFE: Duration = Duration::from_secs(3_600);
+const LIFE: Duration = Duration::from_hours(1);
 
 /// The folder with all of them.
 #[derive(Debug)]

@@ -96,7 +96,7 @@ fn written_checked_used_and_undone() {
 
     let dry = said(sandbox.run(&["setup", "profile", "acme", "--undo", "--dry-run"], ""));
     assert_eq!(dry, format!("{path}: would be as it was before\n"));
-    assert_eq!(undo(&sandbox, "acme"), format!("{path}: as it was before\n"));
+    assert_eq!(undo(&sandbox, "acme"), format!("{path}: removed, as there was none before\n"));
     assert!(!sandbox.config().exists());
     assert_eq!(undo(&sandbox, "acme"), format!("{path}: nothing to take out\n"));
 }

@@ -33,7 +33,7 @@ struct User<'v> {
 
 pub(super) fn examine<'a>(visit: &mut Visit<'a>, profiles: &[&'a Profile], programs: &Programs) {
     let Some(version) = programs.kubectl else { return };
-    let config = match ask("kubectl".as_ref(), &[NO_SERVER, "config", "view", "--raw", "-o", "json"], &[], b"") {
+    let config = match ask("kubectl".as_ref(), &["config", "view", "--raw", "-o", "json", NO_SERVER], &[], b"") {
         Ok(answer) if answer.succeeded => serde_json::from_slice(answer.stdout.expose()).unwrap_or(Value::Null),
         Ok(answer) => {
             let words = String::from_utf8_lossy(answer.stderr.expose()).into_owned();

@@ -47,7 +47,7 @@ pub(super) fn examine(visit: &mut Visit<'_>) -> Programs {
             _ => visit.report.ok(&Area::Programs, what("a refused token heals inside the command")),
         }
     }
-    let kubectl = version(visit, "kubectl", &[NO_SERVER, "version", "--client", "-o", "json"]);
+    let kubectl = version(visit, "kubectl", &["version", "--client", "-o", "json", NO_SERVER]);
     if let Some((major_minor, text)) = &kubectl {
         let what = |follows: &str| format!("kubectl {text}: {follows}");
         if *major_minor < (1, 22) {

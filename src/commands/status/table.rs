@@ -38,10 +38,17 @@ pub(super) fn text(
         remarks(&mut text, row, paper, now);
     }
     let state = folder.parent().unwrap_or(folder).display();
-    let (sessions, passwords) =
-        (counted(rows.iter().filter(|row| row.stored.is_some()).count(), "session"), passwords.len());
-    let passwords = if passwords == 0 { String::new() } else { format!(" and {}", counted(passwords, "password")) };
-    paragraph(&mut text, paper, &format!("{sessions}{passwords} in plain text, readable by you alone, in {state}"));
+    let sessions = rows.iter().filter(|row| row.stored.is_some()).count();
+    let kept: Vec<String> = [(sessions, "session"), (passwords.len(), "password")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| counted(count, what))
+        .collect();
+    let last = match kept.join(" and ") {
+        none if none.is_empty() => format!("nothing is kept in {state}"),
+        kept => format!("{kept} in plain text, readable by you alone, in {state}"),
+    };
+    paragraph(&mut text, paper, &last);
     text
 }
 

@@ -1,0 +1,120 @@
+//! The command line: clap's types and nothing else of ours.
+
+mod clients;
+mod people;
+mod setup;
+
+use std::ffi::OsString;
+
+use clap::{Args, Parser, Subcommand};
+
+pub(crate) use clients::{Docker, Git, GitHelper, Inline, Kubectl};
+pub(crate) use people::{Completions, Doctor, Login, Logout, Providers, Status, Subject, Token};
+pub(crate) use setup::{SetUp, SetUpDocker, SetUpGit, SetUpKubectl, SetUpProfile, Setup};
+
+/// Taken off the line before it is parsed: an option that every command has would cost each hit a twentieth of its
+/// instructions.
+const VERBOSE: &str = "Example: keyfob login acme\n--verbose, with any command, traces it on stderr without a secret";
+
+/// Signs you in once, in your browser; git, kubectl and docker are let in.
+#[derive(Debug, Parser)]
+#[command(name = "keyfob", version, disable_help_subcommand = true, max_term_width = 80, after_help = VERBOSE)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a profile; name keyfob to git, docker, kubectl; undo it
+    Setup(Setup),
+    /// Sign in now
+    Login(Login),
+    /// End sessions at the provider, and forget them here
+    Logout(Logout),
+    /// Show what is kept, for whom, until when; never a token
+    Status(Status),
+    /// Print a token, for scripts
+    Token(Token),
+    /// Find what is wrong, and say the command that mends it
+    Doctor(Doctor),
+    /// List the providers keyfob knows, or show what one needs
+    Providers(Providers),
+    /// Print completions for a shell
+    Completions(Completions),
+    /// Print the manual page
+    #[command(after_help = "Example: keyfob man | man -l -")]
+    Man,
+    /// What git runs, as its credential helper
+    Git(Git),
+    /// What kubectl runs, as its exec credential plugin
+    Kubectl(Kubectl),
+    /// What docker and its kin run, as their credential helper
+    Docker(Docker),
+}
+
+/// A client's call, read by the lines of its own command alone: git, kubectl and Docker's helpers run us for everything
+/// they do, and should not pay each time for building the commands of people. `None` where the whole has to look at it.
+pub(crate) fn of_client(args: &[OsString]) -> Option<Command> {
+    match args.get(1)?.to_str()? {
+        "git" => alone(args).map(Command::Git),
+        "kubectl" => alone(args).map(Command::Kubectl),
+        "docker" => alone(args).map(Command::Docker),
+        _ => None,
+    }
+}
+
+fn alone<A: Args>(args: &[OsString]) -> Option<A> {
+    let command = A::augment_args(clap::Command::new("keyfob"));
+    A::from_arg_matches(&command.try_get_matches_from(&args[1..]).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+        super::GitHelper::command().debug_assert();
+    }
+
+    #[test]
+    fn a_clients_call_means_the_same_to_its_own_lines_as_to_the_whole() {
+        let inline = "--provider workos --client-id c --scope a --scope=b --host git.acme.dev";
+        for line in [
+            "git get",
+            "git --profile acme get",
+            "git get --profile=acme",
+            "git -- get",
+            &format!("git {inline} get"),
+            "kubectl",
+            "kubectl --profile acme",
+            &format!("kubectl {inline}"),
+            "docker get",
+            "docker",
+            // For the whole to refuse, or to answer:
+            "git",
+            "git get more",
+            "git --provider workos get",
+            "git --help",
+            "git --version",
+            "kubectl get",
+            "docker get --verbose",
+            "docker --help",
+            "status",
+            "",
+        ] {
+            let args: Vec<OsString> =
+                std::iter::once("keyfob").chain(line.split_whitespace()).map(Into::into).collect();
+            let whole = Cli::try_parse_from(&args).map(|cli| format!("{:?}", cli.command));
+            match of_client(&args) {
+                Some(command) => assert_eq!(Ok(format!("{command:?}")), whole.map_err(|error| error.to_string())),
+                None => assert!(whole.is_err() || line == "status", "{line}"),
+            }
+        }
+    }
+}

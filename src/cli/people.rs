@@ -1,0 +1,105 @@
+//! What people call.
+
+use clap::Args;
+
+use super::Inline;
+
+/// What `login`, `logout` and `token` are about.
+#[derive(Args, Debug)]
+pub(crate) struct Subject {
+    /// Profile, URL or host; the only profile when left out
+    #[arg(value_name = "PROFILE|URL", id = "profile")]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) inline: Inline,
+}
+
+/// `keyfob login`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example: keyfob login acme")]
+pub(crate) struct Login {
+    #[command(flatten)]
+    pub(crate) subject: Subject,
+    /// Do not open a browser
+    #[arg(long)]
+    pub(crate) no_browser: bool,
+    /// Print address and code and exit
+    #[arg(long)]
+    pub(crate) start: bool,
+    /// With --start: print JSON
+    #[arg(long, requires = "start")]
+    pub(crate) json: bool,
+}
+
+/// `keyfob logout`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example: keyfob logout --all")]
+pub(crate) struct Logout {
+    #[command(flatten)]
+    pub(crate) subject: Subject,
+    /// Every session there is
+    #[arg(long, conflicts_with_all = ["profile", "provider"])]
+    pub(crate) all: bool,
+}
+
+/// `keyfob status`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example: keyfob status --json")]
+pub(crate) struct Status {
+    /// Only this profile
+    pub(crate) profile: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `keyfob token`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example: curl -H \"$(keyfob token acme --header)\" https://api.acme.dev/me")]
+pub(crate) struct Token {
+    #[command(flatten)]
+    pub(crate) subject: Subject,
+    /// Print it as an Authorization header
+    #[arg(long)]
+    pub(crate) header: bool,
+    /// The ID token instead of the destination's
+    #[arg(long)]
+    pub(crate) id: bool,
+    /// Print it even to a terminal
+    #[arg(long)]
+    pub(crate) show: bool,
+}
+
+/// `keyfob doctor`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example: keyfob doctor https://git.acme.dev")]
+pub(crate) struct Doctor {
+    /// Look at this host, registry or cluster alone
+    #[arg(value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Issuer (iss) that the server at URL expects
+    #[arg(long, value_name = "ISS", requires = "url")]
+    pub(crate) issuer: Option<String>,
+    /// Audience (aud) that the server at URL expects
+    #[arg(long, value_name = "AUD", requires = "url")]
+    pub(crate) audience: Option<String>,
+}
+
+/// `keyfob providers`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example: keyfob providers workos")]
+pub(crate) struct Providers {
+    /// What to register there, and a profile to begin with
+    pub(crate) name: Option<String>,
+}
+
+/// `keyfob completions`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example: keyfob completions bash >>~/.bash_completion")]
+pub(crate) struct Completions {
+    /// Which shell
+    pub(crate) shell: clap_complete::Shell,
+}
