@@ -147,7 +147,8 @@ fn commands(block: &Block) -> Vec<&str> {
 
 #[test]
 fn every_command_of_the_documents_works() {
-    let tools = [("kubectl", (1, 22)), ("skopeo", (1, 9)), ("docker-registry", (2, 8)), ("umoci", (0, 4))];
+    let tools =
+        [("kubectl", (1, 29)), ("skopeo", (1, 9)), ("docker-registry", (2, 8)), ("umoci", (0, 4)), ("jq", (1, 5))];
     if tools.map(|(tool, version)| has(tool, version)).contains(&false) {
         return;
     }
@@ -160,6 +161,12 @@ fn every_command_of_the_documents_works() {
         for block in &blocks {
             let place = format!("{page}:{}", block.line);
             match block.language.as_str() {
+                "toml" if !blocks.iter().any(|block| block.language == "sh") => {
+                    let sandbox = Sandbox::new();
+                    sandbox.configure(&block.text);
+                    let done = sandbox.run(&["status"], "");
+                    assert_eq!((done.stderr.as_str(), done.code), ("", Some(0)), "{place}");
+                }
                 "toml" if block.text.contains("[profile.") || block.text.contains("[store]") => {
                     let world = world.get_or_insert_with(World::new);
                     world.write_configuration(&block.text);

@@ -36,7 +36,7 @@ fn has(tool: &str, least: (u32, u32)) -> bool {
 fn version(tool: &str) -> Option<(u32, u32)> {
     let arguments: &[_] = if tool == "kubectl" { &["version", "--client"] } else { &["--version"] };
     let output = std::process::Command::new(tool).args(arguments).output().ok()?;
-    String::from_utf8_lossy(&output.stdout).split([' ', '/', '"', '\n']).find_map(|word| {
+    String::from_utf8_lossy(&output.stdout).split([' ', '/', '-', '"', '\n']).find_map(|word| {
         let mut numbers = word.trim_start_matches(['v', 'V']).split('.').map(|part| part.parse().ok());
         Some((numbers.next()??, numbers.next()??))
     })

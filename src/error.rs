@@ -177,10 +177,9 @@ mod tests {
 
     #[test]
     fn the_documents_have_the_table() {
-        let mut table = "| exit code | what happened | what to do |\n| --- | --- | --- |\n".to_owned();
-        for kind in Kind::ALL {
-            table.push_str(&format!("| {} | {} | {} |\n", kind.exit_code(), kind.meaning(), kind.next()));
-        }
+        let row = |kind: Kind| format!("| {} | {} | {} |\n", kind.exit_code(), kind.meaning(), kind.next());
+        let rows: String = Kind::ALL.into_iter().map(row).collect();
+        let table = format!("| exit code | what happened | what to do |\n| --- | --- | --- |\n{rows}");
         assert!(include_str!("../README.md").contains(&table), "the README wants this table:\n{table}");
     }
 

@@ -70,10 +70,8 @@ impl Config {
     /// What a person may name, for a hint.
     pub(crate) fn choices(&self) -> String {
         match self.profiles.iter().map(Profile::title).collect::<Vec<_>>()[..] {
-            [] => match folders::user_config() {
-                Some(path) => format!("there is no profile yet; write one in {}", path.display()),
-                None => "there is no profile yet, and no home folder to look for one".to_owned(),
-            },
+            [] => "there is no profile yet; run: keyfob setup profile NAME --provider P --client-id ID --host HOST"
+                .to_owned(),
             [one] => format!("the only profile is {one}"),
             ref names => format!("the profiles are {}", names.join(", ")),
         }

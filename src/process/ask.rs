@@ -28,7 +28,7 @@ pub(crate) struct With<'a> {
 impl Default for With<'_> {
     /// Nothing, and a minute.
     fn default() -> Self {
-        Self { environment: &[], stdin: &[], patience: Duration::from_secs(60) }
+        Self { environment: &[], stdin: &[], patience: Duration::from_mins(1) }
     }
 }
 

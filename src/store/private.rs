@@ -14,7 +14,7 @@ use crate::error::{Error, Kind, Result};
 pub(super) const SIZE_LIMIT: u64 = 1 << 20;
 
 /// How exactly the last use of a file is known: nothing is written for one that was used since.
-const USE: Duration = Duration::from_secs(3_600);
+const USE: Duration = Duration::from_hours(1);
 
 /// `O_NOFOLLOW | O_CLOEXEC`, as std wants them.
 #[cfg(unix)]

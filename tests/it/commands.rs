@@ -32,7 +32,7 @@ fn login_without_a_word_lists_the_profiles() {
     let sandbox = Sandbox::new();
     let none = sandbox.run(&["login"], "");
     assert_eq!(none.code, Some(2));
-    assert!(none.stderr.contains("there is no profile yet; write one in"), "{}", none.stderr);
+    assert!(none.stderr.contains("there is no profile yet; run: keyfob setup profile NAME"), "{}", none.stderr);
     sandbox.configure(&[workos(&provider, "b", ""), workos(&provider, "a", "account = \"x\"")].concat());
     let many = sandbox.run(&["login"], "");
     assert_eq!(

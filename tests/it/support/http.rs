@@ -134,7 +134,9 @@ fn read(stream: &mut (impl Read + Write)) -> Option<Request> {
             break;
         }
         let (name, value) = line.split_once(':')?;
-        request.headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+        // One that comes several times is a list (RFC 9110 section 5.3).
+        let values = request.headers.entry(name.to_ascii_lowercase()).or_default();
+        *values = if values.is_empty() { value.trim().to_owned() } else { format!("{values}, {}", value.trim()) };
     }
     if request.headers.get("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue")) {
         reader.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?;
