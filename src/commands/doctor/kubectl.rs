@@ -19,6 +19,7 @@ use crate::protocol::kubectl::NO_SERVER;
 use crate::store::markers::Markers;
 
 const AREA: Area = Area::Kubectl;
+const V1BETA1: &str = "client.authentication.k8s.io/v1beta1";
 /// Linux gives one variable of the environment no more, in bytes.
 const VARIABLE_LIMIT: usize = 128 << 10;
 
@@ -196,7 +197,7 @@ fn faults(visit: &mut Visit<'_>, user: &User<'_>, profile: &Profile) -> Vec<(Str
     let setup = user.setup(Some(profile));
     match user.exec["apiVersion"].as_str().unwrap_or_default() {
         "client.authentication.k8s.io/v1" => {}
-        "client.authentication.k8s.io/v1beta1" => {
+        V1BETA1 => {
             let what = format!("user {name} of the kubeconfig speaks v1beta1, which was for kubectl before 1.22");
             visit.report.warning(&AREA, what, Some(&setup));
         }
@@ -211,6 +212,8 @@ fn faults(visit: &mut Visit<'_>, user: &User<'_>, profile: &Profile) -> Vec<(Str
             let what = "has interactiveMode Always, and is not run without a terminal";
             faults.push((what.to_owned(), setup.clone()));
         }
+        // v1beta1 does without; a kubectl that knows nothing newer does not even show it.
+        None if user.exec["apiVersion"] == V1BETA1 => {}
         None => faults.push(("has no interactiveMode, and is not run".to_owned(), setup.clone())),
         Some(other) => {
             let what = format!("user {name} of the kubeconfig has interactiveMode {}, and needs Never", escape(other));

@@ -160,7 +160,11 @@ fn run(args: &[&str], reword: impl Fn(&str) -> String) -> Result<Vec<u8>> {
     }
     let words = reword(&String::from_utf8_lossy(output.stderr.expose()));
     let words = words.lines().next().unwrap_or("no reason given");
-    let words = words.strip_prefix("error: ").unwrap_or(words);
-    Err(Error::new(Kind::Broken, format!("kubectl refuses: {}", escape(words)))
-        .hint("see what it says to: kubectl config view"))
+    let words = words.strip_prefix("error: ").or(words.strip_prefix("Error: ")).unwrap_or(words);
+    let hint = if words.contains("unknown flag") {
+        "install kubectl 1.29 or newer, or write the user by hand, as integrations/kubectl shows"
+    } else {
+        "see what it says to: kubectl config view"
+    };
+    Err(Error::new(Kind::Broken, format!("kubectl refuses: {}", escape(words))).hint(hint))
 }
