@@ -59,7 +59,7 @@ impl World {
         make_image(&sandbox);
         let world = Self { provider, internet, sandbox, _registry: registry, _files: files };
         // As `cargo install` leaves it, and nothing beside it.
-        std::fs::copy(crate::support::sandbox::keyfob(), world.sandbox.home().join(".cargo/bin/keyfob")).unwrap();
+        crate::support::sandbox::copy_keyfob(&world.sandbox.home().join(".cargo/bin/keyfob"));
         world.fill_the_registry();
         world
     }

@@ -12,7 +12,7 @@ use crate::config::{Auth, Location, Server, Slot, TokenKind, file, matching};
 use crate::human::escape;
 use crate::oauth::answer::{self, Answer};
 use crate::oauth::device::{self, Pending, Step};
-use crate::oauth::http::Response;
+use crate::oauth::message::Response;
 use crate::oauth::refresh::{self, Outcome};
 use crate::protocol::{Credential, docker, git, kubectl};
 use crate::secret::{Secret, SecretBytes};

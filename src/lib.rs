@@ -10,17 +10,23 @@
 //!                                            session (the policy), store, oauth, human
 //! ```
 //!
-//! - `cli`: clap's types. `commands`: one file for each thing a person or a client can ask.
-//! - `config`: files, environment and folders, made into profiles and destinations; who answers for a host.
+//! - `cli`: clap's types: what clients call, what people call, `setup`. `commands`: one file, or folder, for each thing that
+//!   can be asked; of the larger ones `setup` edits other programs' files and takes that back, and `doctor` looks at
+//!   everything and says what mends it.
+//! - `config`: files, environment, folders and PATH; what is written becomes profiles and destinations; who answers for a
+//!   host.
 //! - `protocol`: what clients say and hear; pure.
 //! - `session`: what to do next, as a pure function of the record, the request and the time. `broker`: finds the endpoints
-//!   and does it.
-//! - `store`: records on disk and the locks between processes.
-//! - `oauth`: the provider table, discovery, the device flow as a state machine, refresh, revocation, and HTTP.
-//! - `human`: whether somebody is here, how to speak, what is fit to be shown.
-//! - `fuzz`: what must hold for every input from outside, for `cargo fuzz` and the tests alone.
+//!   and does it: refreshes, asks for a code, has a person approve it.
+//! - `store`: what is kept. Records, the locks between processes, the plain store of passwords, markers and metadata; and for
+//!   `setup` other programs' files, with what they were before.
+//! - `oauth`: the provider table, discovery, the device flow as a state machine, refresh, revocation; messages, and HTTP with
+//!   the names it needs looked up.
+//! - `human`: whether somebody is here, what is said and where, what is fit to be shown.
 //! - `trace`: what is asked, decided and sent, for a bug report, without secrets.
-//! - `clock`, `process`, `secret`, `error`: time, children, what must not be seen, what went wrong.
+//! - `clock`, `process`, `secret`, `error`: time; children, and asking them; what must not be seen; what went wrong.
+//! - In the tests alone: `explore`, the policy in every order that three callers can come in; `fuzz`, what must hold for every
+//!   input from outside, which `cargo fuzz` shares.
 //!
 //! What is never so: a hit takes no lock, no network and no child process; nobody sleeps or talks to the network with
 //! the record's lock in hand, but for the one refresh it guards; no secret has a `Display`.

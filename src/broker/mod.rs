@@ -1,13 +1,14 @@
 //! Executes the policy of session.rs: peek, lock, re-read, act, save. It decides nothing that could be decided there.
 
+mod code;
 pub(crate) mod discover;
+mod person;
 mod refresh;
 mod refusal;
 mod sign_in;
-mod telling;
 mod traced;
 
-pub(crate) use sign_in::registration_hint;
+pub(crate) use code::{NoCode, registration_hint};
 
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ use crate::config::{Destination, Endpoints, Profile};
 use crate::error::{Error, Kind, Result};
 use crate::human::Human;
 use crate::oauth::answer::{self, Answer};
-use crate::oauth::http::{Form, Http, Response, Unreachable};
+use crate::oauth::http::Http;
+use crate::oauth::message::{Form, Response, Unreachable};
 use crate::session::{self, Next, Request};
 use crate::store::{Failure, Found, Guard, Record, Store, Token, client_secret, patiently};
 use crate::trace::trace;
@@ -64,7 +66,7 @@ impl Broker<'_> {
         if let Found::Record(kept) = found {
             let now = self.clock.now();
             if let Some(token) = session::fresh(&kept.record, &request, now).filter(|_| !request.login) {
-                self.tell_hit(&kept.record, &request, token);
+                self.trace_hit(&kept.record, &request, token);
                 kept.used(now);
                 return Ok(token.clone());
             }
@@ -78,7 +80,7 @@ impl Broker<'_> {
             };
             self.mark_refused(&mut guard, &request);
             let next = session::next(&guard.record, &request, self.clock.now());
-            self.tell_decision(&guard.record, &request, &next);
+            self.trace_decision(&guard.record, &request, &next);
             match next {
                 Next::Serve(token) => return Ok(token.clone()),
                 Next::Fail(failure) => return Err(told(failure, &request)),

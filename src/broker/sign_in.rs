@@ -3,16 +3,15 @@
 
 use std::time::Duration;
 
-use super::telling::Role;
+use super::code::{NoCode, registration_hint};
+use super::person::Role;
 use super::{Broker, Waited};
-use crate::config::{Profile, Slot};
+use crate::config::Slot;
 use crate::error::{Error, Kind, Result};
 use crate::human::Presence;
 use crate::oauth::answer::{Answer, TokenAnswer};
-use crate::oauth::device::{self, Pending, Step};
-use crate::oauth::http::{self, Form, Unreachable};
-use crate::oauth::pkce;
-use crate::secret::Secret;
+use crate::oauth::device::{Pending, Step};
+use crate::oauth::http;
 use crate::session::{self, Next, Request};
 use crate::store::markers::Markers;
 use crate::store::{Lock, Token, jitter};
@@ -31,14 +30,6 @@ enum Turn {
     Start,
     Sleep(Pending),
     Poll(Pending),
-}
-
-/// A device authorization request (RFC 8628 section 3.1) before it is sent.
-struct Question {
-    asked: Slot,
-    /// What will prove that the code is ours (RFC 7636).
-    code_verifier: Option<Secret>,
-    form: Form,
 }
 
 /// What a poll came to.
@@ -235,53 +226,19 @@ impl Broker<'_> {
 
     /// Asks the provider for a code, and writes it down before anybody sees it; whether that worked.
     fn start(&self, request: &Request) -> Result<(Pending, bool)> {
-        let question = self.question()?;
-        let started = self.put(question);
+        let asked = self.ask_for_code();
         let mut guard = self.lock_for_good()?;
-        match started {
+        match asked {
             Ok(pending) => {
                 guard.record.pending = Some(pending.clone());
                 guard.record.failure = None;
                 let saved = guard.save().is_ok();
                 Ok((pending, saved))
             }
-            Err(error) => Err(self.fail(&mut guard, request, None, error)),
+            // Our own trouble before anything was asked.
+            Err(NoCode::NotAsked(error)) => Err(error),
+            Err(why) => Err(self.fail(&mut guard, request, None, self.no_code(why))),
         }
-    }
-
-    /// Whether the provider would let this client begin a sign-in, by beginning one: nothing of it is written down, nobody is
-    /// shown its code, and it runs out by itself (`keyfob setup profile`).
-    pub(crate) fn check(&self) -> Result<()> {
-        self.put(self.question()?).map(drop)
-    }
-
-    /// What the provider is asked for a code with.
-    fn question(&self) -> Result<Question> {
-        let asked = self.profile.asked_slot(&self.destination.slot);
-        let code_verifier = self.endpoints.code_challenge_s256.then(pkce::verifier).transpose()?;
-        let mut form = device::start_form(self.profile, &asked, code_verifier.as_ref());
-        self.authenticate(&mut form)?;
-        Ok(Question { asked, code_verifier, form })
-    }
-
-    fn put(&self, question: Question) -> Result<Pending> {
-        let Question { asked, code_verifier, form } = question;
-        let url = &self.endpoints.device_authorization;
-        let response =
-            self.http.post(url, &form, http::PATIENCE).map_err(|Unreachable { why, mend, is_lasting }| {
-                let kind = if is_lasting { Kind::Configuration } else { Kind::Transient };
-                Error::new(kind, format!("cannot start a sign-in: {why}")).hint(mend)
-            })?;
-        let pending = device::begin(&response, &asked, self.clock.now()).map_err(|error| {
-            let error = error.map_words(|words| form.redact(words));
-            let what = format!("{} starts no sign-in: {}", http::host(url), error.words());
-            match error.status {
-                408 | 429 | 500.. => Error::new(Kind::Transient, what).hint("try again"),
-                404 => Error::new(Kind::Refused, what).hint(registration_hint(self.profile, "invalid_client")),
-                _ => Error::new(Kind::Refused, what).hint(registration_hint(self.profile, &error.code)),
-            }
-        })?;
-        Ok(Pending { code_verifier, ..pending })
     }
 
     /// One poll, and what its answer does to the record.
@@ -391,22 +348,6 @@ impl Broker<'_> {
                 .hint(format!("to try again, run: {}", self.login_command())),
         };
         Ok(self.fail(&mut guard, request, None, error))
-    }
-}
-
-/// What mends a refusal to start a sign-in, by its code.
-pub(crate) fn registration_hint(profile: &Profile, code: &str) -> String {
-    let docs = profile.preset.docs;
-    match code {
-        "invalid_client" => format!("check client_id in the profile; see {docs}"),
-        "unauthorized_client" => {
-            format!("check client_id in the profile, and allow the device flow for this client; see {docs}")
-        }
-        "access_denied" | "device_flow_disabled" | "unsupported_grant_type" => {
-            format!("allow the device flow for this client; see {docs}")
-        }
-        "invalid_scope" => "correct scopes in the profile".to_owned(),
-        _ => format!("see {docs}"),
     }
 }
 

@@ -1,4 +1,5 @@
-//! What the trace says of records and decisions: moments and reasons, never a token.
+//! What the trace is told of records and decisions: moments and reasons, never a token. (What the person is told is in
+//! person.rs.)
 
 use super::Broker;
 use crate::clock::Timestamp;
@@ -7,8 +8,8 @@ use crate::store::{Record, Token};
 use crate::trace::{self, trace, yes};
 
 impl Broker<'_> {
-    /// Tells what is kept and what is done next.
-    pub(super) fn tell_decision(&self, record: &Record, request: &Request, next: &Next<'_>) {
+    /// What is kept and what is done next.
+    pub(super) fn trace_decision(&self, record: &Record, request: &Request, next: &Next<'_>) {
         if !trace::is_on() {
             return;
         }
@@ -17,9 +18,9 @@ impl Broker<'_> {
         trace!("decision: {}", decision(record, request, next, now));
     }
 
-    /// Tells of a hit.
-    pub(super) fn tell_hit(&self, record: &Record, request: &Request, token: &Token) {
-        self.tell_decision(record, request, &Next::Serve(token));
+    /// The same for a hit.
+    pub(super) fn trace_hit(&self, record: &Record, request: &Request, token: &Token) {
+        self.trace_decision(record, request, &Next::Serve(token));
     }
 }
 

@@ -2,13 +2,12 @@
 
 use std::process::ExitCode;
 
-use super::{choose, print, report};
+use super::{choose, report, say};
 use crate::broker::discover;
 use crate::cli::Logout;
 use crate::clock::SystemClock;
 use crate::config::{Config, Endpoints, Profile, environment};
 use crate::error::Result;
-use crate::human::escape::defuse;
 use crate::oauth::http::{self, Web};
 use crate::oauth::revoke::{self, SignedOut};
 use crate::store::{Record, Store, client_secret};
@@ -111,10 +110,6 @@ fn forget_stray(store: &Store, id: &str) -> Result<bool> {
         say(&format!("{title}: forgotten here; no profile names it any more, so the provider was not told"))?;
     }
     Ok(true)
-}
-
-fn say(line: &str) -> Result<()> {
-    print(format!("{}\n", defuse(line)).as_bytes())
 }
 
 /// Takes the record off the disk first, with whatever was set aside of it: a provider that cannot be reached keeps nothing

@@ -4,6 +4,7 @@ mod completions;
 mod docker;
 mod doctor;
 mod git;
+mod git_helpers;
 mod kubectl;
 mod login;
 mod logout;
@@ -23,8 +24,9 @@ use crate::broker::discover::{self, World};
 use crate::cli::{Command, Inline, Subject};
 use crate::clock::{Clock, SystemClock};
 use crate::config::file::{self, Spelt};
-use crate::config::{Config, Destination, Endpoints, Location, Profile, TokenKind, environment, matching};
+use crate::config::{Config, Destination, Endpoints, Location, Profile, TokenKind, environment, location, matching};
 use crate::error::{Error, Kind, Result};
+use crate::human::escape::{defuse, quote};
 use crate::human::presence::Client;
 use crate::human::terminal::Terminal;
 use crate::oauth::http::Web;
@@ -111,6 +113,16 @@ fn print(text: &[u8]) -> Result<()> {
     }
 }
 
+/// Prints a line for a person, fit to be shown.
+fn say(line: &str) -> Result<()> {
+    print(format!("{}\n", defuse(line)).as_bytes())
+}
+
+/// The command that has a client ask keyfob for a profile. `what`: the client and what is named of it, as a shell takes that.
+fn setup_command(what: &str, profile: &Profile) -> String {
+    format!("keyfob setup {what} --profile {}", quote(profile.title()))
+}
+
 /// The configuration that a command goes by: the profile spelt on its line alone, or the files.
 fn config(inline: &Inline) -> Result<Config> {
     let Inline { provider, client_id, issuer, scopes, hosts } = inline;
@@ -178,7 +190,7 @@ fn parse_url(text: &str) -> Result<(Option<String>, Location)> {
         None => (None, authority),
     };
     let location = Location::parse(&format!("{scheme}://{host}/{path}")).map_err(|why| {
-        Error::new(Kind::Usage, format!("\"{}\" {why}", file::without_user(text)))
+        Error::new(Kind::Usage, format!("\"{}\" {why}", location::without_user(text)))
             .hint("name a profile, a host or a URL")
     })?;
     Ok((user, location))

@@ -1,149 +1,31 @@
-//! The configuration file: TOML to checked profiles. Every error names the file, the line and the mend, and quotes no
-//! value that could be a secret.
+//! The configuration file: from what is written to checked profiles. Every error names the file, the line and the mend, and
+//! quotes no value that could be a secret.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde::Deserialize;
 use toml::Spanned;
 
-use super::location::{Location, Scheme};
-use super::profile::{Auth, Destination, Entry, Profile, Slot};
+use super::location::Scheme;
+use super::profile::{Destination, Entry, Profile, Slot};
 use super::server::{refuse_secret, server};
+use super::written::{RawDestination, RawProfile, Source};
 use super::{Config, PlainStore};
-use crate::error::{Error, Kind, Result};
-use crate::oauth::provider::{self, Preset, TokenKind};
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawFile {
-    #[serde(default)]
-    profile: BTreeMap<Spanned<String>, RawProfile>,
-    #[serde(default)]
-    store: RawStore,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawStore {
-    git: Option<bool>,
-    docker: Option<bool>,
-}
-
-/// A `[profile.NAME]` table as written.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawProfile {
-    provider: Option<Spanned<String>>,
-    client_id: Option<String>,
-    #[serde(default)]
-    hosts: Vec<Spanned<String>>,
-    #[serde(default)]
-    clusters: Vec<Spanned<String>>,
-    // For every destination:
-    username: Option<String>,
-    auth: Option<Auth>,
-    token: Option<TokenKind>,
-    audience: Option<String>,
-    resource: Option<String>,
-    organization: Option<String>,
-    scopes: Option<Vec<String>>,
-    // For the session:
-    account: Option<String>,
-    #[serde(default)]
-    default: bool,
-    pub(super) issuer: Option<Spanned<String>>,
-    pub(super) base_url: Option<Spanned<String>>,
-    pub(super) device_authorization_endpoint: Option<Spanned<String>>,
-    pub(super) token_endpoint: Option<Spanned<String>>,
-    pub(super) revocation_endpoint: Option<Spanned<String>>,
-    ca_file: Option<Spanned<PathBuf>>,
-    pub(super) client_secret_file: Option<Spanned<PathBuf>>,
-    #[serde(default)]
-    extra: BTreeMap<String, String>,
-    keep_refresh_token: Option<bool>,
-    #[serde(default)]
-    at: BTreeMap<Spanned<String>, RawDestination>,
-}
-
-/// A `[profile.NAME.at."ENTRY"]` table.
-#[derive(Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawDestination {
-    username: Option<String>,
-    auth: Option<Auth>,
-    token: Option<TokenKind>,
-    audience: Option<String>,
-    resource: Option<String>,
-    organization: Option<String>,
-    scopes: Option<Vec<String>>,
-}
-
-/// Where an error is: the file and its text, to turn a span into a line. The command line has no lines.
-pub(super) struct Source<'a> {
-    path: Option<&'a Path>,
-    text: &'a str,
-}
-
-impl Source<'_> {
-    /// `FILE:LINE`.
-    fn place(&self, span: Option<Range<usize>>) -> String {
-        match (self.path, span) {
-            (None, _) => "command line".to_owned(),
-            (Some(path), None) => path.display().to_string(),
-            (Some(path), Some(span)) => {
-                let line = self.text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1);
-                format!("{}:{line}", path.display())
-            }
-        }
-    }
-
-    pub(super) fn error(&self, span: Option<Range<usize>>, what: impl std::fmt::Display) -> Error {
-        let place = self.place(span);
-        Error::new(if self.path.is_some() { Kind::Configuration } else { Kind::Usage }, format!("{place}: {what}"))
-    }
-
-    fn location(&self, key: &str, text: &Spanned<String>) -> Result<Location> {
-        Location::parse(text.get_ref()).map_err(|why| {
-            self.error(Some(text.span()), format!("{key}: \"{}\" {why}", without_user(text.get_ref())))
-                .hint("write it as \"host\", \"host:port\" or \"https://host/path\"")
-        })
-    }
-
-    /// An endpoint or issuer: https (http on loopback), kept as written because servers compare it as a string.
-    pub(super) fn endpoint(&self, key: &str, url: &Spanned<String>) -> Result<String> {
-        self.location(key, url)?;
-        if !url.get_ref().contains("://") {
-            let what = format!("{key}: \"{}\" has no scheme", url.get_ref().escape_debug());
-            return Err(self.error(Some(url.span()), what).hint("begin it with https://"));
-        }
-        Ok(url.get_ref().clone())
-    }
-}
+use crate::error::Result;
+use crate::oauth::provider::{self, Preset};
 
 /// Reads a configuration file's text. `path` is for its errors.
 pub(crate) fn parse(text: &str, path: &Path) -> Result<Config> {
-    parse_source(&Source { path: Some(path), text })
+    check_all(&Source { path: Some(path), text })
 }
 
 /// Reads the text that a command line comes to, of which no file knows yet.
 pub(crate) fn parse_spelt(text: &str) -> Result<Config> {
-    parse_source(&Source { path: None, text })
+    check_all(&Source { path: None, text })
 }
 
-fn parse_source(source: &Source<'_>) -> Result<Config> {
-    let text = source.text;
-    let raw: RawFile = toml::from_str(text).map_err(|error| {
-        // Not the error's own rendering: it quotes the line, and somebody may have put a secret there.
-        let what = without_values(error.message());
-        let hint = if what.ends_with("\"client_secret\"") {
-            "register keyfob as a public client, which has no secret; where a provider wants one, client_secret_file names its file"
-        } else {
-            "correct or remove it; the README lists every key"
-        };
-        source.error(error.span(), &what).hint(hint)
-    })?;
+fn check_all(source: &Source<'_>) -> Result<Config> {
+    let raw = source.read()?;
     let mut profiles = Vec::with_capacity(raw.profile.len());
     for (name, profile) in raw.profile {
         let span = name.span();
@@ -170,27 +52,6 @@ pub(crate) struct Spelt<'a> {
     /// Empty for the provider's own.
     pub(crate) scopes: &'a [String],
     pub(crate) hosts: &'a [String],
-}
-
-/// A parser's message without the values it quotes: somebody may have put a secret there.
-fn without_values(message: &str) -> String {
-    let message = message.lines().next().unwrap_or("not TOML").replace('`', "\"");
-    let (what, expected) = message.rsplit_once(", expected ").unwrap_or((&message, ""));
-    let kind = what.split([':', '"']).next().unwrap_or_default().trim_end();
-    match kind {
-        "unknown variant" => format!("unknown word, expected {expected}"),
-        "invalid type" | "invalid value" => format!("a value of the wrong kind, expected {expected}"),
-        _ => what.to_owned(),
-    }
-}
-
-/// An address as it may be shown: what stands before `@` may hold a password, and so may a query.
-pub(crate) fn without_user(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
-    let shown = rest.rsplit_once('@').map_or_else(|| rest.to_owned(), |(_, rest)| format!("...@{rest}"));
-    let shown = shown.split_once('?').map_or_else(|| shown.clone(), |(place, _)| format!("{place}?..."));
-    let separator = if scheme.is_empty() { "" } else { "://" };
-    format!("{scheme}{separator}{shown}").escape_debug().to_string()
 }
 
 /// Checks a profile that was spelt on the command line.
@@ -387,6 +248,7 @@ fn refuse_twins(profiles: &[(Profile, Range<usize>)], source: &Source<'_>) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::TokenKind;
     use crate::config::profile::Server;
 
     fn error(text: &str) -> String {

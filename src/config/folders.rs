@@ -26,9 +26,10 @@ pub(crate) fn xdg_config() -> Result<PathBuf> {
     environment::xdg_config_home().map_or_else(|| Ok(home()?.join(".config")), Ok)
 }
 
-/// The file in which docker is told whom to ask for which registry.
-pub(crate) fn docker_config() -> Option<PathBuf> {
-    environment::docker_config().or_else(|| Some(dirs::home_dir()?.join(".docker"))).map(|dir| dir.join("config.json"))
+/// The file in which docker is told whom to ask for which registry: `$DOCKER_CONFIG/config.json`, else the one in `~/.docker`.
+pub(crate) fn docker_config() -> Result<PathBuf> {
+    let folder = environment::docker_config().map_or_else(|| Ok(home()?.join(".docker")), Ok);
+    folder.map(|folder| folder.join("config.json"))
 }
 
 /// The file in which kubectl is told which plugins it may run.

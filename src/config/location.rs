@@ -117,6 +117,15 @@ impl fmt::Display for Location {
     }
 }
 
+/// An address as it may be shown: what stands before `@` may hold a password, and so may a query.
+pub(crate) fn without_user(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let shown = rest.rsplit_once('@').map_or_else(|| rest.to_owned(), |(_, rest)| format!("...@{rest}"));
+    let shown = shown.split_once('?').map_or_else(|| shown.clone(), |(place, _)| format!("{place}?..."));
+    let separator = if scheme.is_empty() { "" } else { "://" };
+    format!("{scheme}{separator}{shown}").escape_debug().to_string()
+}
+
 fn split_port(authority: &str) -> Result<(&str, Option<&str>), Unusable> {
     if let Some(bracketed) = authority.strip_prefix('[') {
         let (host, rest) = bracketed.split_once(']').ok_or(Unusable::Host)?;

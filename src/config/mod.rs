@@ -7,9 +7,11 @@ pub(crate) mod folders;
 pub(crate) mod location;
 pub(crate) mod matching;
 mod profile;
+pub(crate) mod programs;
 pub(crate) mod proxy;
 pub(crate) mod registry;
 mod server;
+mod written;
 
 use std::fs::File;
 use std::io::Read;
@@ -62,7 +64,7 @@ impl Config {
     /// The profile of that name.
     pub(crate) fn named(&self, name: &str) -> Result<&Profile> {
         self.profiles.iter().find(|profile| profile.name.as_deref() == Some(name)).ok_or_else(|| {
-            let what = format!("no profile is called \"{}\"", file::without_user(name));
+            let what = format!("no profile is called \"{}\"", location::without_user(name));
             Error::new(Kind::Usage, what).hint(self.choices())
         })
     }
@@ -70,12 +72,16 @@ impl Config {
     /// What a person may name, for a hint.
     pub(crate) fn choices(&self) -> String {
         match self.profiles.iter().map(Profile::title).collect::<Vec<_>>()[..] {
-            [] => "there is no profile yet; run: keyfob setup profile NAME --provider P --client-id ID --host HOST"
-                .to_owned(),
+            [] => format!("there is no profile yet; run: {}", new_profile("HOST")),
             [one] => format!("the only profile is {one}"),
             ref names => format!("the profiles are {}", names.join(", ")),
         }
     }
+}
+
+/// The command that makes a profile, as a template.
+pub(crate) fn new_profile(host: &str) -> String {
+    format!("keyfob setup profile NAME --provider P --client-id ID --host {host}")
 }
 
 fn read(path: Option<&Path>) -> Result<Config> {

@@ -127,6 +127,26 @@ pub(crate) struct Entry {
     pub(crate) location: Location,
 }
 
+impl Entry {
+    /// The entry as a URL; git's `*` is exactly one label as well.
+    pub(crate) fn url(&self) -> String {
+        self.with_label("*.").to_string()
+    }
+
+    /// A place that it stands for.
+    pub(crate) fn example(&self) -> Location {
+        self.with_label("any.")
+    }
+
+    fn with_label(&self, label: &str) -> Location {
+        let mut location = self.location.clone();
+        if self.wildcard {
+            location.host.insert_str(0, label);
+        }
+        location
+    }
+}
+
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let location = self.location.to_string();

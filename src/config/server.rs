@@ -2,8 +2,8 @@
 
 use toml::Spanned;
 
-use super::file::{RawProfile, Source};
 use super::profile::{Endpoints, Server, SpeltEndpoints};
+use super::written::{RawProfile, Source};
 use crate::error::{Error, Result};
 use crate::oauth::provider::{Base, ClientSecret, Preset, SignOut};
 

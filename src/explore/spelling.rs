@@ -6,7 +6,7 @@ use super::world::{Name, Reply, Span};
 use crate::config::Slot;
 use crate::oauth::answer::{self, Answer, TokenAnswer};
 use crate::oauth::device::{self, Pending};
-use crate::oauth::http::Response;
+use crate::oauth::message::Response;
 use crate::secret::Secret;
 use crate::store::Token;
 

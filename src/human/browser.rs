@@ -6,13 +6,13 @@ use crate::process;
 
 /// What says whether a browser would be seen, and which one.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Desktop {
+struct Desktop {
     /// Commands from `BROWSER`, separated by colons, each with `%s` for the address or without.
-    pub(crate) browser: Option<String>,
+    browser: Option<String>,
     /// A display is there: X11, Wayland, or a system that has nothing else.
-    pub(crate) display: bool,
+    display: bool,
     /// The person sits elsewhere.
-    pub(crate) ssh: bool,
+    ssh: bool,
 }
 
 impl Desktop {

@@ -1,6 +1,6 @@
 //! The person, if there is one: whether to ask (presence), what is said (prompt), where (terminal), what can be shown there
-//! (screen), a picture of the address (qr), what is fit to be shown (escape), how wide and colourful stdout is (paper), and a
-//! page to open (browser).
+//! (screen), a picture of the address (qr), a page to open (browser); what an answer on stdout may look like (paper); and what
+//! is fit to be shown at all (escape).
 
 pub(crate) mod browser;
 pub(crate) mod escape;

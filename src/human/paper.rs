@@ -1,9 +1,9 @@
-//! What stdout can show: how wide it is, and whether in colours. Only where it is a terminal; else lines are as long as they
-//! are, and plain.
+//! What answers on stdout may look like: how wide, and whether in colours. Only where it is a terminal; else lines are as
+//! long as they are, and plain. (The prompt goes elsewhere; what that terminal can show is in screen.rs.)
 
 use std::io::{self, IsTerminal};
 
-use crate::config::environment;
+use super::screen::{RESET, Screen, size};
 
 /// What a text is to a person: colours say nothing that the words do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +31,10 @@ impl Paper {
         if !io::stdout().is_terminal() {
             return Self::NONE;
         }
-        let unwanted = environment::no_color() || environment::is_dumb_terminal() || environment::plain();
+        let screen = Screen::of(size(io::stdout()));
         // The old console of Windows shows the codes themselves.
-        Self { width: width(), has_colours: !unwanted && cfg!(unix) }
+        let has_colours = screen.layout().bold && cfg!(unix);
+        Self { width: Some(screen.columns).filter(|columns| *columns > 0), has_colours }
     }
 
     /// The text in its colour, where there are colours.
@@ -44,17 +45,6 @@ impl Paper {
             Ink::Wanting => 33,
             Ink::Broken => 31,
         };
-        if self.has_colours { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.has_colours { format!("\u{1b}[{code}m{text}{RESET}") } else { text.to_owned() }
     }
-}
-
-#[cfg(unix)]
-fn width() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-    (size.ws_col > 0).then_some(usize::from(size.ws_col))
-}
-
-#[cfg(not(unix))]
-fn width() -> Option<usize> {
-    None
 }

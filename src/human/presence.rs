@@ -29,22 +29,22 @@ pub(crate) enum Presence {
 /// Everything that says something about it.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a signal of its own, not a state")]
-pub(crate) struct Signals {
-    pub(crate) client: Client,
-    pub(crate) interactive: Interactive,
-    pub(crate) terminal: bool,
-    pub(crate) ci: bool,
+struct Signals {
+    client: Client,
+    interactive: Interactive,
+    terminal: bool,
+    ci: bool,
     /// `GIT_TERMINAL_PROMPT` says no.
-    pub(crate) git_prompts_off: bool,
+    git_prompts_off: bool,
     /// `GCM_INTERACTIVE` says no.
-    pub(crate) gcm_off: bool,
+    gcm_off: bool,
     /// An editor fetches in the background.
-    pub(crate) silent_fetch: bool,
+    silent_fetch: bool,
 }
 
 /// The table, first line that fits. `credential_interactive` looks up git's setting, which costs a child process and is
 /// asked last.
-pub(crate) fn decide(signals: Signals, credential_interactive: impl FnOnce() -> Option<String>) -> Presence {
+fn decide(signals: Signals, credential_interactive: impl FnOnce() -> Option<String>) -> Presence {
     use Presence::{Away, Here};
     let Signals { client, interactive, terminal, ci, git_prompts_off, gcm_off, silent_fetch } = signals;
     match interactive {

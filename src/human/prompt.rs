@@ -83,7 +83,7 @@ mod tests {
     use super::*;
     use crate::config::Slot;
     use crate::oauth::device;
-    use crate::oauth::http::Response;
+    use crate::oauth::message::Response;
 
     const COMPLETE: &str = "https://acme.authkit.app/device?user_code=ABCD";
 

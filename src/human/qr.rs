@@ -12,7 +12,7 @@ const COLOURS: &str = "\x1b[97;40m";
 
 /// Draws `text`, dark on light, with the widest border that leaves it within `columns` and `rows`; one line for each row,
 /// without line feeds. `None` where no border does.
-pub(crate) fn draw(text: &str, columns: usize, rows: usize) -> Option<Vec<String>> {
+pub(super) fn draw(text: &str, columns: usize, rows: usize) -> Option<Vec<String>> {
     let code = QrCode::encode_text(text, QrCodeEcc::Low).ok()?;
     let modules = usize::try_from(code.size()).ok()?;
     let quiet = QUIET_ZONES.into_iter().find(|quiet| {

@@ -1,6 +1,8 @@
 //! What a terminal can show, and what is made of that. Lines of text are for everybody; the rest is for terminals that
 //! surely can.
 
+use crate::config::environment;
+
 pub(super) const BOLD: &str = "\x1b[1m";
 /// The terminal's own colours and weight.
 pub(super) const RESET: &str = "\x1b[0m";
@@ -47,6 +49,20 @@ pub(crate) struct Layout {
 }
 
 impl Screen {
+    /// A terminal of so many columns and rows, as the environment describes it.
+    pub(super) fn of((columns, rows): (usize, usize)) -> Self {
+        Self {
+            terminal: true,
+            columns,
+            rows,
+            dumb: environment::is_dumb_terminal(),
+            plain: environment::plain(),
+            no_color: environment::no_color(),
+            utf8: environment::is_utf8(),
+            ..Self::default()
+        }
+    }
+
     /// A picture needs both its colours: a terminal does not tell whether it is dark or light, and a camera wants dark on
     /// light. So there is none without colours.
     pub(crate) fn layout(self) -> Layout {
@@ -62,6 +78,17 @@ impl Screen {
             rewrites: ours && is_wide && !raw,
         }
     }
+}
+
+/// Columns and rows of a terminal; 0 where nobody knows.
+#[cfg(unix)]
+pub(super) fn size(terminal: impl std::os::fd::AsFd) -> (usize, usize) {
+    rustix::termios::tcgetwinsize(terminal).map_or((0, 0), |size| (size.ws_col.into(), size.ws_row.into()))
+}
+
+#[cfg(not(unix))]
+pub(super) fn size<T>(_terminal: T) -> (usize, usize) {
+    (0, 0)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use std::io::{self, IsTerminal, Write};
 
 use super::escape::defuse;
 use super::presence::{self, Client};
-use super::screen::{ERASE_ABOVE, Layout, Screen};
+use super::screen::{ERASE_ABOVE, Layout, Screen, size};
 use super::{Human, Presence, Prompt, browser, prompt};
 use crate::config::environment::{self, Interactive};
 use crate::error::Result;
@@ -58,17 +58,10 @@ impl Terminal {
     /// As the terminal is now: a person may have made it smaller, or us a background job.
     fn layout(&self) -> Layout {
         let Some(device) = self.device() else { return Layout::default() };
-        let (columns, rows) = size(device);
         let screen = Screen {
-            terminal: true,
-            columns,
-            rows,
-            dumb: environment::is_dumb_terminal(),
-            plain: environment::plain(),
-            no_color: environment::no_color(),
-            utf8: environment::is_utf8(),
             raw: is_raw(device),
             ours: self.client == Client::Login && is_foreground(device),
+            ..Screen::of(size(device))
         };
         screen.layout()
     }
@@ -184,17 +177,6 @@ fn hostname() -> String {
 #[cfg(not(unix))]
 fn hostname() -> String {
     "this computer".to_owned()
-}
-
-/// Columns and rows; 0 where nobody knows.
-#[cfg(unix)]
-fn size(terminal: &File) -> (usize, usize) {
-    rustix::termios::tcgetwinsize(terminal).map_or((0, 0), |size| (size.ws_col.into(), size.ws_row.into()))
-}
-
-#[cfg(not(unix))]
-fn size(_terminal: &File) -> (usize, usize) {
-    (0, 0)
 }
 
 /// Whether somebody reads single keys there; a line feed may then be no more than that.

@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value};
 
-use super::http::{Response, Unreachable};
 use super::jwt::{self, Claims};
+use super::message::{Response, Unreachable};
 use crate::clock::Timestamp;
 use crate::human::escape::escape;
 use crate::secret::Secret;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::answer::{self, Answer, ServerError, TokenAnswer};
-use super::http::{Form, Response};
+use super::message::{Form, Response};
 use super::pkce;
 use crate::clock::Timestamp;
 use crate::config::{Location, Profile, Slot};

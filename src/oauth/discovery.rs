@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::answer;
-use super::http::{self, Form, Http, Response, Unreachable};
+use super::http::{self, Http};
+use super::message::{Form, Response, Unreachable};
 use super::provider::{Preset, SecretBy};
 use crate::config::location::Scheme;
 use crate::config::{Endpoints, Location, SpeltEndpoints};

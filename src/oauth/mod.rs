@@ -4,13 +4,14 @@
 pub(crate) mod answer;
 pub(crate) mod device;
 pub(crate) mod discovery;
-mod exchange;
 pub(crate) mod http;
 pub(crate) mod jwt;
+pub(crate) mod message;
 pub(crate) mod pkce;
 pub(crate) mod provider;
 pub(crate) mod refresh;
 mod resolve;
 pub(crate) mod revoke;
+mod traced;
 
 pub(crate) use answer::TokenAnswer;

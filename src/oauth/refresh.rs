@@ -1,7 +1,7 @@
 //! The refresh grant (RFC 6749 section 6): what is sent, and what an answer means for the token that was sent.
 
 use super::answer::{Answer, TokenAnswer};
-use super::http::{Form, Unreachable};
+use super::message::{Form, Unreachable};
 use crate::config::{Profile, Slot};
 use crate::secret::Secret;
 
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
     use crate::config::file::parse;
     use crate::oauth::answer;
-    use crate::oauth::http::Response;
+    use crate::oauth::message::Response;
 
     fn profile(file: &str) -> Profile {
         parse(file, "config.toml".as_ref()).unwrap_or_else(|error| panic!("{error}")).profiles.remove(0)

@@ -1,6 +1,7 @@
 //! Ending a session at its provider: RFC 7009 where there is an endpoint, WorkOS' own sign-out by session id.
 
-use super::http::{self, Form, Http};
+use super::http::{self, Http};
+use super::message::{Form, Response, Unreachable};
 use crate::config::{Endpoints, Profile};
 use crate::secret::Secret;
 
@@ -109,15 +110,10 @@ pub(crate) fn sign_out(
     }
 }
 
-fn ended(
-    what: &str,
-    url: &str,
-    answer: Result<http::Response, http::Unreachable>,
-    well: impl Fn(u16) -> bool,
-) -> SignedOut {
+fn ended(what: &str, url: &str, answer: Result<Response, Unreachable>, well: impl Fn(u16) -> bool) -> SignedOut {
     match answer {
         Ok(response) if well(response.status) => SignedOut::Ended(format!("{what} at {}", http::host(url))),
         Ok(response) => SignedOut::Failed(format!("{} answered with HTTP status {}", http::host(url), response.status)),
-        Err(http::Unreachable { why, .. }) => SignedOut::Failed(why),
+        Err(Unreachable { why, .. }) => SignedOut::Failed(why),
     }
 }

@@ -14,7 +14,7 @@ pub(crate) const NOT_FOUND: &str = "credentials not found in native keychain";
 /// Said when the request names no server.
 pub(crate) const NO_SERVER: &str = "no credentials server URL";
 /// Said when a login to keep has no user name.
-pub(crate) const NO_USERNAME: &str = "no credentials username";
+const NO_USERNAME: &str = "no credentials username";
 /// More than any server string or login; wincred's 2,560 bytes are not our limit.
 pub(crate) const INPUT_LIMIT: usize = 512 << 10;
 

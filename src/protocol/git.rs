@@ -141,7 +141,7 @@ impl Attributes {
     }
 
     /// Whether git said that it understands `state[]` and `continue` (2.46).
-    pub(crate) fn knows_state(&self) -> bool {
+    fn knows_state(&self) -> bool {
         self.capabilities.iter().any(|capability| capability == b"state")
     }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::Credential;
 use crate::clock;
-use crate::config::{Location, file};
+use crate::config::{Location, location};
 use crate::human::escape::escape;
 
 /// An option for a kubectl that is to read its configuration and nothing else. There is no such context: Google's kubectl
@@ -74,7 +74,7 @@ impl Request {
     /// Where the API server is; `None` where the client does not tell, an error where what it tells is no address.
     pub(crate) fn location(&self) -> Option<Result<Location, String>> {
         let server = self.server.as_deref()?;
-        Some(Location::parse(server).map_err(|why| format!("\"{}\" {why}", escape(&file::without_user(server)))))
+        Some(Location::parse(server).map_err(|why| format!("\"{}\" {why}", escape(&location::without_user(server)))))
     }
 
     /// Writes the answer: exactly one document. The moment is never past, because a client would then run us for every

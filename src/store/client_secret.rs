@@ -1,4 +1,5 @@
-//! A client's secret, where a provider wants one: read from a file of its own, and only when it is sent.
+//! A client's secret, where a provider wants one: read from a file of its own, and only when it is sent. `setup profile`
+//! makes that file for a secret that it found elsewhere.
 
 use std::fs;
 use std::io::Write;

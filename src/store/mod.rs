@@ -1,4 +1,7 @@
-//! What is kept between commands: one file a session, read without a lock, written only under one.
+//! What is kept between commands, all of it a person's own. Records (file, record), one file a session, read without a lock,
+//! written only under one (lock); beside them metadata and markers; the plain store (passwords); a client's secret. For
+//! `setup` other programs' files (foreign), what they were before (backups) and copies to work on (scratch); for `doctor` a
+//! look at all of it (examine).
 
 pub(crate) mod backups;
 pub(crate) mod client_secret;

@@ -4,7 +4,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 
 use crate::support::provider::{Endpoint, Manners, Provider};
-use crate::support::sandbox::{Sandbox, Transcript, ask, keyfob, run, workos};
+use crate::support::sandbox::{Sandbox, Transcript, ask, copy_keyfob, run, workos};
 
 fn approving() -> Provider {
     Provider::with(Manners { approves_by_itself: true, ..Manners::default() })
@@ -147,8 +147,7 @@ fn powerless(sandbox: &Sandbox, args: &[&str]) -> (Transcript, tempfile::TempDir
     let public = tempfile::tempdir().unwrap();
     mode(public.path(), 0o755);
     let binary = public.path().join("keyfob");
-    // By another process: a binary that this one has open for writing, if only in a child of another test, is busy.
-    assert!(std::process::Command::new("cp").arg(keyfob()).arg(&binary).status().unwrap().success());
+    copy_keyfob(&binary);
     let config = public.path().join("config.toml");
     fs::copy(sandbox.config(), &config).unwrap();
     mode(&config, 0o644);

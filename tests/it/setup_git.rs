@@ -348,7 +348,7 @@ fn without_a_place_for_the_link_git_gets_the_whole_path() {
     let folder = sandbox.home().join("no place");
     fs::create_dir(&folder).unwrap();
     let program = folder.join("keyfob");
-    fs::copy(crate::support::sandbox::keyfob(), &program).unwrap();
+    crate::support::sandbox::copy_keyfob(&program);
     let bin = sandbox.home().join("../bin");
     fs::remove_dir_all(&bin).unwrap();
     let run_there = |args: &[&str]| {

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::programs::{self, Programs, ask, find};
+use super::programs::{self, Programs, ask};
 use super::report::Area;
 use super::{Host, Visit};
+use crate::commands::setup_command;
 use crate::config::folders;
-use crate::human::escape::escape;
-use crate::human::escape::quote;
+use crate::config::programs::has_container_tools;
+use crate::human::escape::{escape, quote};
 use crate::process::Answer;
 use crate::protocol::docker::Server;
 
@@ -22,7 +23,7 @@ const SIZE_LIMIT: u64 = 4 << 20;
 
 /// Looks at the hosts docker knows of. The names of those it asks keyfob for.
 pub(super) fn examine(visit: &mut Visit<'_>, hosts: &[Host<'_>], programs: &Programs) -> Vec<String> {
-    let Some(path) = folders::docker_config() else { return Vec::new() };
+    let Ok(path) = folders::docker_config() else { return Vec::new() };
     let config = match read(&path) {
         Ok(Some(config)) => config,
         Ok(None) => return Vec::new(),
@@ -39,9 +40,9 @@ pub(super) fn examine(visit: &mut Visit<'_>, hosts: &[Host<'_>], programs: &Prog
         let key = host.location.authority();
         let helper = helpers.and_then(|helpers| helpers.get(&key)).and_then(Value::as_str);
         if helper.or(store) == Some("keyfob") {
-            if helper.is_none() && helpers_of_others() {
+            if helper.is_none() && has_container_tools() {
                 let what = "podman, skopeo and buildah do not read credsStore, and do not ask keyfob";
-                let mend = format!("run: keyfob setup docker REGISTRY --profile {}", quote(host.profile.title()));
+                let mend = format!("run: {}", setup_command("docker REGISTRY", host.profile));
                 visit.report.warning(&AREA, what, Some(&mend));
             }
             asks.push(host.name.clone());
@@ -68,17 +69,11 @@ pub(super) fn examine(visit: &mut Visit<'_>, hosts: &[Host<'_>], programs: &Prog
 }
 
 fn setup(host: &Host<'_>) -> String {
-    let (registry, profile) = (host.location.authority(), host.profile.title());
-    format!("run: keyfob setup docker {} --profile {}", quote(&registry), quote(profile))
+    format!("run: {}", setup_command(&format!("docker {}", quote(&host.location.authority())), host.profile))
 }
 
 fn shown(path: &Path) -> String {
     path.display().to_string()
-}
-
-/// Whether one of the clients is here that read docker's file in a way of their own.
-fn helpers_of_others() -> bool {
-    ["podman", "skopeo", "buildah"].iter().any(|name| find(name, &[]).is_some())
 }
 
 /// docker's configuration, where there is one; else why it cannot be used, to be put after its name.

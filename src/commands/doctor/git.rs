@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
-use super::helpers::{self, Entry, LISTING, Runs};
 use super::programs::{self, Programs, ask};
 use super::report::Area;
 use super::{Host, Visit};
 use crate::cli::GitHelper;
-use crate::config::{self, Location};
-use crate::human::escape::escape;
+use crate::commands::git_helpers::{self, Entry, Runs};
+use crate::commands::setup_command;
+use crate::config;
+use crate::config::programs::is_program;
 use crate::human::escape::quote;
-use crate::process::Answer;
 
 const AREA: Area = Area::Git;
 
@@ -21,26 +21,16 @@ pub(super) fn examine(visit: &mut Visit<'_>, hosts: &[Host<'_>], by_docker: &[St
     if programs.git.is_none() {
         return;
     }
-    let text = |answer: &Answer| String::from_utf8_lossy(answer.stdout.expose()).into_owned();
-    let folder = ask("git".as_ref(), &["--exec-path"], &[], b"").ok().map(|answer| text(&answer));
-    let folder: Vec<PathBuf> = folder.iter().map(|folder| PathBuf::from(folder.trim())).collect();
-    // 1 where there is no such entry; more where git cannot go on.
-    let listing = match ask("git".as_ref(), LISTING, &[], b"") {
-        Ok(answer) if answer.succeeded || answer.stderr.expose().is_empty() => text(&answer),
-        Ok(answer) => {
-            let words = String::from_utf8_lossy(answer.stderr.expose()).into_owned();
-            let what = format!("git cannot read its configuration: {}", escape(&words));
-            return visit.report.problem(&AREA, what, "run: git config --list --show-origin");
-        }
-        Err(error) => {
-            let what = format!("git {}", programs::why(&error));
-            return visit.report.problem(&AREA, what, "run: git config --list --show-origin");
-        }
+    let folder = ask("git".as_ref(), &["--exec-path"], &[], b"").ok();
+    let folder = folder.map(|answer| String::from_utf8_lossy(answer.stdout.expose()).trim().to_owned());
+    let folder: Vec<PathBuf> = folder.into_iter().map(PathBuf::from).collect();
+    let entries = match git_helpers::ask() {
+        Ok(entries) => entries,
+        Err(error) => return visit.report.error(&AREA, &error),
     };
-    let entries = helpers::parse(&listing);
     for host in hosts {
-        let list = helpers::effective(&entries, &host.location);
-        match list.iter().position(|entry| matches!(entry.runs(), Runs::Keyfob { .. })) {
+        let list = git_helpers::effective(&entries, &host.location).run;
+        match list.iter().position(|entry| entry.is_keyfob()) {
             Some(at) => {
                 look_at_list(visit, host, &entries, &list, at);
                 look_at_helper(visit, host, list[at], &folder);
@@ -50,7 +40,7 @@ pub(super) fn examine(visit: &mut Visit<'_>, hosts: &[Host<'_>], by_docker: &[St
                 visit.report.ok(&AREA, format!("git does not ask keyfob for {}, docker does", host.name));
             }
             None => {
-                let others: Vec<String> = list.iter().map(|entry| name(entry)).collect();
+                let others: Vec<String> = list.iter().map(|entry| entry.name()).collect();
                 let asked =
                     if others.is_empty() { String::new() } else { format!(" (git asks {})", others.join(", ")) };
                 let what = format!("neither git nor docker asks keyfob for {}{asked}", host.name);
@@ -61,19 +51,12 @@ pub(super) fn examine(visit: &mut Visit<'_>, hosts: &[Host<'_>], by_docker: &[St
 }
 
 fn setup(host: &Host<'_>) -> String {
-    format!("run: keyfob setup git {} --profile {}", quote(&host.name), quote(host.profile.title()))
-}
-
-fn name(entry: &Entry) -> String {
-    match entry.runs() {
-        Runs::Keyfob { .. } => "keyfob".to_owned(),
-        Runs::Other(name) => escape(&name),
-    }
+    format!("run: {}", setup_command(&format!("git {}", quote(&host.name)), host.profile))
 }
 
 /// Every helper of the list is asked in turn, and all of them are handed what worked.
 fn look_at_list(visit: &mut Visit<'_>, host: &Host<'_>, entries: &[Entry], list: &[&Entry], at: usize) {
-    let is_other = |entry: &&&Entry| matches!(entry.runs(), Runs::Other(_));
+    let is_other = |entry: &&&Entry| !entry.is_keyfob();
     let (before, after) = (&list[..at], &list[at + 1..]);
     if !list.iter().any(|entry| is_other(&entry)) {
         let what = format!("git asks keyfob alone for {} ({})", host.name, list[at].origin());
@@ -84,14 +67,14 @@ fn look_at_list(visit: &mut Visit<'_>, host: &Host<'_>, entries: &[Entry], list:
     for entry in before {
         let what = format!(
             "git asks {} before keyfob for {} ({}), and hands it every token that works",
-            name(entry),
+            entry.name(),
             host.name,
             entry.origin()
         );
         visit.report.problem(&AREA, what, &mend);
     }
     for entry in after.iter().filter(is_other) {
-        let what = format!("git hands {} every token that works at {} ({})", name(entry), host.name, entry.origin());
+        let what = format!("git hands {} every token that works at {} ({})", entry.name(), host.name, entry.origin());
         visit.report.problem(&AREA, what, &mend);
     }
 }
@@ -106,17 +89,17 @@ fn mend_list(host: &Host<'_>, entries: &[Entry], ours: &Entry, last: &Entry) -> 
     let (place, file) = match late {
         None => ("--global".to_owned(), None),
         Some(Entry { scope, .. }) if scope == "command" => {
-            return format!("take credential.helper={} off git's command line or environment", name(last));
+            return format!("take credential.helper={} off git's command line or environment", last.name());
         }
         Some(Entry { scope, file, .. }) if scope == "global" || scope == "local" => {
             (format!("--{scope}"), file.as_ref())
         }
         Some(Entry { file, .. }) => (format!("--file {}", quote(file.as_deref().unwrap_or_default())), file.as_ref()),
     };
-    let url = host.url();
+    let url = &host.url;
     let key = |name: &str| quote(&format!("credential.{url}.{name}"));
     // A section that is there already would stay where it is.
-    let is_there = entries.iter().any(|entry| entry.url.as_ref() == Some(&url) && entry.file.as_ref() == file);
+    let is_there = entries.iter().any(|entry| entry.url.as_ref() == Some(url) && entry.file.as_ref() == file);
     let mut commands = Vec::new();
     if is_there {
         commands.push(format!("git config {place} --remove-section {}", quote(&format!("credential.{url}"))));
@@ -124,18 +107,10 @@ fn mend_list(host: &Host<'_>, entries: &[Entry], ours: &Entry, last: &Entry) -> 
     commands.push(format!("git config {place} --add {} ''", key("helper")));
     let value = ours.value.as_deref().unwrap_or("keyfob");
     commands.push(format!("git config {place} --add {} {}", key("helper"), quote(value)));
-    if is_there && helpers::tells_path(entries, &host.location) {
+    if is_there && git_helpers::tells_path(entries, &host.location) {
         commands.push(format!("git config {place} {} true", key("useHttpPath")));
     }
     format!("run: {}", commands.join(" && "))
-}
-
-impl Host<'_> {
-    /// What git's configuration calls it.
-    fn url(&self) -> String {
-        let url = Location { path: Vec::new(), ..self.location.clone() }.to_string();
-        if self.name.contains('*') { url.replacen("://any.", "://*.", 1) } else { url }
-    }
 }
 
 /// Whether what git runs is there, and answers for this host.
@@ -147,7 +122,7 @@ fn look_at_helper(visit: &mut Visit<'_>, host: &Host<'_>, entry: &Entry, before:
         }
         Some(program) if program.contains(['/', '\\']) => {
             let path = Path::new(&program);
-            if !programs::is_runnable(path) {
+            if !is_program(path) {
                 let what = format!("{program} ({}) is no program that can be run", entry.origin());
                 visit.report.problem(&AREA, what, programs::link_at(path, &setup(host)));
             }
@@ -175,8 +150,8 @@ fn look_at_path(visit: &mut Visit<'_>, host: &Host<'_>, entries: &[Entry]) {
         !entry.location.path.is_empty() && entry.location.authority() == host.location.authority()
     };
     let wants = visit.config.profiles.iter().flat_map(|profile| &profile.hosts).any(|(entry, _)| is_here(entry));
-    if wants && !helpers::tells_path(entries, &host.location) {
-        let url = host.url();
+    if wants && !git_helpers::tells_path(entries, &host.location) {
+        let url = &host.url;
         let what = format!("git does not tell the path at {url}, so that entries of hosts with a path never fit");
         let key = quote(&format!("credential.{url}.useHttpPath"));
         visit.report.problem(&AREA, what, format!("run: git config --global {key} true"));

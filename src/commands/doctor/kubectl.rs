@@ -6,11 +6,12 @@ use clap::Parser;
 use serde_json::{Value, json};
 
 use super::docker::complaint;
-use super::programs::{self, Programs, ask, find};
+use super::programs::{self, Programs, ask};
 use super::report::Area;
-use super::{Visit, session};
+use super::{Visit, expected, session};
 use crate::cli::{Cli, Command, Kubectl};
-use crate::commands::kubectl as plugin;
+use crate::commands::{kubectl as plugin, setup_command};
+use crate::config::programs::{find, is_program};
 use crate::config::{Destination, Location, Profile, folders};
 use crate::human::escape::{escape, quote};
 use crate::oauth::jwt;
@@ -67,11 +68,11 @@ pub(super) fn examine<'a>(visit: &mut Visit<'a>, profiles: &[&'a Profile], progr
             let is_meant = visit.named.is_none_or(|named| *named == entry.location);
             if is_meant && !users.iter().any(|user| Location::parse(user.server).as_ref() == Ok(&entry.location)) {
                 let what = format!("no user of the kubeconfig runs keyfob for {}", entry.location);
-                let mend = format!("run: keyfob setup kubectl --profile {} --user NAME", quote(profile.title()));
+                let mend = format!("run: {} --user NAME", setup_command("kubectl", profile));
                 visit.report.problem(&AREA, what, mend);
             }
             if is_meant && visit.named.is_some() && !served.contains(&entry.location) {
-                session::compare_kept_for(visit, &AREA, profile, destination);
+                expected::compare_kept_for(visit, &AREA, profile, destination);
             }
         }
     }
@@ -110,9 +111,10 @@ impl User<'_> {
 
     /// Writes the entry anew.
     fn setup(&self, profile: Option<&Profile>) -> String {
-        let profile = profile.map_or_else(|| "P".to_owned(), |profile| quote(profile.title()));
+        let command = profile
+            .map_or_else(|| "keyfob setup kubectl --profile P".to_owned(), |profile| setup_command("kubectl", profile));
         let cluster = if self.tells_cluster() { " --cluster-info" } else { "" };
-        format!("run: keyfob setup kubectl --profile {profile} --user {}{cluster}", quote(self.name))
+        format!("run: {command} --user {}{cluster}", quote(self.name))
     }
 
     fn tells_cluster(&self) -> bool {
@@ -222,14 +224,14 @@ fn faults(visit: &mut Visit<'_>, user: &User<'_>, profile: &Profile) -> Vec<(Str
     }
     let path = Path::new(user.command);
     if !user.command.contains(['/', '\\']) {
-        if find(user.command, &[]).is_none() {
+        if find(user.command).is_none() {
             let what = "runs keyfob, which is not on PATH";
             faults.push((what.to_owned(), programs::link_command("keyfob", None)));
         }
     } else if path.is_relative() {
         let what = format!("runs {}, which depends on where the kubeconfig is", escape(user.command));
         faults.push((what, setup.clone()));
-    } else if !programs::is_runnable(path) {
+    } else if !is_program(path) {
         let what = format!("runs {}, which is no program that can be run", escape(user.command));
         faults.push((what, programs::link_at(path, &setup)));
     }
@@ -288,7 +290,7 @@ fn look_at_answer(
     let claims = jwt::claims(token);
     let said = session::said(claims.as_ref());
     visit.report.ok(&AREA, format!("user {name} gets a token for {server}: {said}"));
-    session::compare_claims(visit, &AREA, profile, destination, claims.as_ref());
+    expected::compare_claims(visit, &AREA, profile, destination, claims.as_ref());
 }
 
 /// kubectl 1.35 and newer run no plugin that their file of preferences does not name, where it names any. Its text is only

@@ -2,8 +2,9 @@
 //! command that mends it. It prints no token, asks no person, and goes on whatever it finds.
 
 mod docker;
+mod errand;
+mod expected;
 mod git;
-mod helpers;
 mod kubectl;
 mod places;
 mod programs;
@@ -13,11 +14,12 @@ mod session;
 
 use std::process::ExitCode;
 
+use self::expected::Expected;
 use self::report::{Area, Report};
 use super::{parse_url, print};
 use crate::cli::Doctor;
 use crate::clock::SystemClock;
-use crate::config::{Config, Destination, Entry, Location, Profile, matching};
+use crate::config::{Config, Destination, Entry, Location, Profile, matching, new_profile};
 use crate::error::{Error, Kind, Result};
 use crate::human::escape::escape;
 
@@ -33,13 +35,6 @@ struct Visit<'a> {
     signed_in: Vec<&'a str>,
 }
 
-/// What a server is said to expect of a token.
-#[derive(Clone, Copy)]
-struct Expected<'a> {
-    issuer: Option<&'a str>,
-    audience: Option<&'a str>,
-}
-
 /// A host that a profile's tokens go to.
 struct Host<'a> {
     profile: &'a Profile,
@@ -47,6 +42,8 @@ struct Host<'a> {
     name: String,
     /// One that git or docker may ask for: of a wildcard, any.
     location: Location,
+    /// What git's configuration calls it.
+    url: String,
 }
 
 /// 0 where all is well, 1 where something is not.
@@ -92,7 +89,7 @@ impl<'a> Visit<'a> {
             let what = format!("no profile answers for {place}");
             let host = place.authority();
             let mend = match self.config.profiles.first() {
-                None => format!("run: keyfob setup profile NAME --provider P --client-id ID --host {host}"),
+                None => format!("run: {}", new_profile(&host)),
                 Some(profile) => format!(
                     "add it to hosts (or, for a cluster, to clusters) of a profile: {} is at {}",
                     profile.title(),
@@ -150,11 +147,9 @@ impl<'a> Host<'a> {
     }
 
     fn of(profile: &'a Profile, entry: &Entry) -> Self {
-        let mut location = entry.location.clone();
-        if entry.wildcard {
-            location.host = format!("any.{}", location.host);
-        }
-        Self { profile, name: entry.to_string(), location }
+        let pathless = Location { path: Vec::new(), ..entry.location.clone() };
+        let url = Entry { location: pathless, ..*entry }.url();
+        Self { profile, name: entry.to_string(), location: entry.example(), url }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::report::Area;
 use super::{Visit, written};
 use crate::config::environment::{self, Interactive};
-use crate::config::folders;
+use crate::config::{folders, new_profile};
 use crate::error::Error;
 use crate::human::escape::quote;
 use crate::store::{client_secret, examine as state};
@@ -53,7 +53,7 @@ fn configuration(visit: &mut Visit<'_>, unreadable: Option<&Error>) {
         visit.report.error(&AREA, error);
         return;
     }
-    let begin = "run: keyfob setup profile NAME --provider P --client-id ID --host HOST";
+    let begin = format!("run: {}", new_profile("HOST"));
     let files: Vec<_> = [folders::system_config(), folders::user_config()].into_iter().flatten().collect();
     let there: Vec<_> = files.iter().filter(|path| path.exists()).collect();
     if visit.config.profiles.is_empty() {

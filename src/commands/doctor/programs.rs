@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use super::Visit;
 use super::report::Area;
 use crate::config::environment;
-use crate::human::escape::escape;
-use crate::human::escape::quote;
+use crate::config::programs::{file_name, find, find_in, is_same, is_writable};
+use crate::human::escape::{escape, quote};
 use crate::process::{self, Answer, With};
 use crate::protocol::kubectl::NO_SERVER;
 
@@ -76,7 +76,7 @@ pub(super) fn examine(visit: &mut Visit<'_>) -> Programs {
 fn ourselves(visit: &mut Visit<'_>) {
     let (version, own) = (env!("CARGO_PKG_VERSION"), process::executable().ok());
     let own = own.as_deref().unwrap_or(Path::new("keyfob"));
-    match find("keyfob", &[]) {
+    match find("keyfob") {
         None => visit.report.warning(
             &Area::Programs,
             format!("keyfob {version} is {}, and not on PATH", own.display()),
@@ -147,31 +147,10 @@ pub(super) fn why(error: &io::Error) -> String {
     }
 }
 
-/// A program in `before`, else on PATH.
-pub(super) fn find(name: &str, before: &[PathBuf]) -> Option<PathBuf> {
-    let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
-    let folders = before.iter().cloned().chain(environment::search_path());
-    folders.map(|folder| folder.join(&name)).find(|path| is_runnable(path))
-}
-
-/// Whether there is a program at a path.
-pub(super) fn is_runnable(path: &Path) -> bool {
-    let Ok(meta) = path.metadata() else { return false };
-    #[cfg(unix)]
-    let may_run = std::os::unix::fs::PermissionsExt::mode(&meta.permissions()) & 0o111 != 0;
-    #[cfg(not(unix))]
-    let may_run = true;
-    meta.is_file() && may_run
-}
-
-fn is_same(one: &Path, other: &Path) -> bool {
-    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
-}
-
 /// Whether a client finds this keyfob under `name`, which it runs without more ado; a problem where it does not. A copy
 /// of the same version will do. `before`: where the client looks before PATH. `version`: what asks it for its version.
 pub(super) fn link(visit: &mut Visit<'_>, area: &Area, name: &str, before: &[PathBuf], version: &str) -> bool {
-    let Some(found) = find(name, before) else {
+    let Some(found) = find_in(before.iter().cloned().chain(environment::search_path()), name) else {
         let what = format!("{name} is not on PATH, and so nobody finds keyfob under that name");
         visit.report.problem(area, what, link_command(name, None));
         return false;
@@ -195,13 +174,13 @@ pub(super) fn link(visit: &mut Visit<'_>, area: &Area, name: &str, before: &[Pat
 /// of programs, else in the machine's. `at`: in the place of what is there.
 pub(super) fn link_command(name: &str, at: Option<&Path>) -> String {
     let own = process::executable().unwrap_or_else(|_| PathBuf::from("keyfob"));
-    let target = find("keyfob", &[]).filter(|found| is_same(found, &own)).unwrap_or(own);
+    let target = find("keyfob").filter(|found| is_same(found, &own)).unwrap_or(own);
     let path = environment::search_path();
     let beside = target.parent().filter(|folder| path.iter().any(|known| known == folder)).map(Path::to_owned);
     let own_folder = || path.iter().find(|folder| folder.ends_with(".local/bin")).cloned();
     let folder = beside.clone().filter(|folder| is_writable(folder)).or_else(own_folder).or(beside);
     let folder = folder.unwrap_or_else(|| PathBuf::from("/usr/local/bin"));
-    let link = at.map_or_else(|| folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX)), Path::to_owned);
+    let link = at.map_or_else(|| folder.join(file_name(name)), Path::to_owned);
     // What dangles is in the way.
     let is_there = link.symlink_metadata().is_ok();
     let sudo = if link.parent().is_some_and(|folder| !is_writable(folder)) { "sudo " } else { "" };
@@ -216,16 +195,6 @@ pub(super) fn link_command(name: &str, at: Option<&Path>) -> String {
 pub(super) fn link_at(path: &Path, otherwise: &str) -> String {
     let has_folder = path.parent().is_some_and(Path::is_dir);
     if has_folder { link_command("keyfob", Some(path)) } else { otherwise.to_owned() }
-}
-
-#[cfg(unix)]
-fn is_writable(folder: &Path) -> bool {
-    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok()
-}
-
-#[cfg(not(unix))]
-fn is_writable(_folder: &Path) -> bool {
-    true
 }
 
 #[cfg(test)]

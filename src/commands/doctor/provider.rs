@@ -1,24 +1,24 @@
 //! A profile's provider: the way there (proxy, name, TLS), its clock and ours, what it says of itself, and whether it
 //! knows the client.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::time::Duration;
 
-use super::{Visit, area, session, written};
-use crate::broker::discover;
-use crate::broker::registration_hint;
+use super::{Visit, area, errand, session, written};
+use crate::broker::{NoCode, discover, registration_hint};
 use crate::clock::{self, Clock};
 use crate::config::{Endpoints, Location, Profile, Server, environment};
 use crate::human::escape::escape;
-use crate::oauth::http::{self, Form, Http, Response, Unreachable, Web};
-use crate::oauth::{device, discovery, pkce};
-use crate::store::client_secret;
+use crate::oauth::discovery;
+use crate::oauth::http::{self, Http, Web};
+use crate::oauth::message::{Form, Response, Unreachable};
 
 /// A clock may be off so far before it is worth a word, in seconds: clients and servers allow about as much.
 const ALLOWED_SKEW: i64 = 60;
 
 /// The network, and the clock at its other end.
-pub(super) struct Watched<'a> {
+struct Watched<'a> {
     web: Web,
     clock: &'a dyn Clock,
     /// By how many seconds the server that answered last is ahead of us.
@@ -52,9 +52,9 @@ pub(super) fn examine<'a>(visit: &mut Visit<'a>, profile: &'a Profile) {
     let is_reached = told.is_some();
     clocks(visit, profile, &http);
     // A session goes on where it began, whatever the issuer says today.
-    let kept = discover::kept(profile).ok().flatten().map(std::borrow::Cow::into_owned);
+    let kept = discover::kept(profile).ok().flatten().map(Cow::into_owned);
     let Some(endpoints) = kept.or(told) else { return };
-    let wants_sign_in = session::examine(visit, profile, &endpoints, is_reached.then_some(&http));
+    let wants_sign_in = session::examine(visit, profile, &endpoints, is_reached.then_some(&http as &dyn Http));
     if wants_sign_in && is_reached {
         ask_for_code(visit, profile, &endpoints, &http);
     }
@@ -123,26 +123,20 @@ fn clocks(visit: &mut Visit<'_>, profile: &Profile, http: &Watched<'_>) {
 fn ask_for_code(visit: &mut Visit<'_>, profile: &Profile, endpoints: &Endpoints, http: &dyn Http) {
     let area = area(profile);
     let destination = visit.destination(profile).unwrap_or(&profile.plain);
-    let asked = profile.asked_slot(&destination.slot);
-    let verifier = endpoints.code_challenge_s256.then(pkce::verifier).and_then(Result::ok);
-    let mut form = device::start_form(profile, &asked, verifier.as_ref());
-    if let Some(path) = &profile.client_secret_file {
-        // Without it there would be a refusal that says nothing new: places has said that it cannot be read.
-        let Ok(secret) = client_secret::read(path) else { return };
-        form.authenticate(&profile.client_id, &secret, endpoints.secret_by);
-    }
+    let checked = errand::run(visit, &errand::to(profile, destination), endpoints, http, |broker| Ok(broker.check()));
     let url = &endpoints.device_authorization;
     let host = http::host(url);
-    let error = match http.post(url, &form, http::PATIENCE) {
-        Ok(response) => match device::begin(&response, &asked, visit.clock.now()) {
-            Ok(_) => {
-                let what = format!("{host} knows the client, and gave a code for a sign-in, which is left to expire");
-                visit.report.ok(&area, what);
-                return;
-            }
-            Err(error) => error.map_words(|words| form.redact(words)),
-        },
-        Err(Unreachable { why, mend, is_lasting: _ }) => return visit.report.problem(&area, why, mend),
+    let error = match checked {
+        Ok(Ok(())) => {
+            let what = format!("{host} knows the client, and gave a code for a sign-in, which is left to expire");
+            return visit.report.ok(&area, what);
+        }
+        // A client secret, or a folder, that cannot be read: places has said so.
+        Err(_) | Ok(Err(NoCode::NotAsked(_))) => return,
+        Ok(Err(NoCode::Unreachable(Unreachable { why, mend, is_lasting: _ }))) => {
+            return visit.report.problem(&area, why, mend);
+        }
+        Ok(Err(NoCode::Refused(error))) => error,
     };
     let words = error.words();
     let docs = profile.preset.docs;

@@ -1,52 +1,16 @@
 //! A profile's session: whether it lives, by renewing it for real where that harms nobody, and what its tokens say.
 
-use std::cell::RefCell;
-
-use super::provider::Watched;
-use super::{Visit, area, written};
-use crate::broker::discover::{self, World};
+use super::report::Area;
+use super::{Visit, area, errand, expected};
 use crate::clock::{self, Clock, Timestamp};
-use crate::commands::Errand;
-use crate::config::{Destination, Endpoints, Location, Profile, TokenKind};
-use crate::error::{Kind, Result};
+use crate::config::{Endpoints, Profile, TokenKind};
+use crate::error::Kind;
 use crate::human::escape::escape;
-use crate::human::presence::Client;
-use crate::human::{Human, Presence, Prompt};
+use crate::oauth::http::Http;
 use crate::oauth::jwt::{self, Claims};
 use crate::secret::Secret;
 use crate::session::Request;
-use crate::store::{Record, Store, Token, record};
-
-use super::report::Area;
-
-/// Whom a broker finds here: somebody who is told things and asked nothing.
-#[derive(Default)]
-struct Listener {
-    told: RefCell<Vec<String>>,
-}
-
-impl Human for Listener {
-    fn presence(&self) -> Result<Presence> {
-        Ok(Presence::Away("the doctor asks nobody"))
-    }
-
-    fn has_terminal(&self) -> bool {
-        // A failure that others were told of a moment ago is tried again: it is what a doctor is called for.
-        true
-    }
-
-    fn ask(&self, _prompt: &Prompt<'_>) {}
-
-    fn waiting(&self, _left: i64) {}
-
-    fn tell(&self, line: &str) {
-        self.note(line);
-    }
-
-    fn note(&self, line: &str) {
-        self.told.borrow_mut().push(line.to_owned());
-    }
-}
+use crate::store::{Record, Store, record};
 
 /// Looks at what is kept, and at what the provider makes of it where it can be reached. Whether a person has yet to sign
 /// in, so that a code is the only thing to be asked for.
@@ -54,7 +18,7 @@ pub(super) fn examine<'a>(
     visit: &mut Visit<'a>,
     profile: &'a Profile,
     endpoints: &Endpoints,
-    http: Option<&Watched<'_>>,
+    http: Option<&dyn Http>,
 ) -> bool {
     let area = area(profile);
     let id = record::id(profile, &endpoints.token);
@@ -86,7 +50,7 @@ pub(super) fn examine<'a>(
             visit.signed_in.push(profile.title());
         }
         describe(visit, &area, &record, now);
-        compare_kept(visit, profile, &record);
+        expected::compare_kept(visit, profile, &record);
         return false;
     }
     let login = format!("run: {}", profile.login_command());
@@ -112,35 +76,21 @@ fn renew<'a>(
     visit: &mut Visit<'a>,
     profile: &'a Profile,
     endpoints: &Endpoints,
-    http: &Watched<'_>,
+    http: &dyn Http,
     before: &Record,
 ) -> bool {
     let area = area(profile);
     let first = profile.hosts.iter().chain(&profile.clusters).map(|(_, destination)| destination).next();
     let destination = visit.destination(profile).or(first).unwrap_or(&profile.plain);
-    let errand = Errand {
-        profile,
-        destination,
-        client: Client::Command,
-        what: String::new(),
-        place: profile.title().to_owned(),
-        opens_browser: false,
-    };
+    let errand = errand::to(profile, destination);
     let had = before.tokens.get(&destination.slot.key()).and_then(|token| token.secret(destination.token));
     // Only suspected, not refused: where it cannot be renewed, the token that lives goes on living.
     let request = Request { suspected: had.map(Secret::fingerprint), ..errand.request() };
-    let human = Listener::default();
     let started = visit.clock.now();
-    let done = Store::open().and_then(|store| {
-        let world = World { store: &store, clock: visit.clock, http, human: &human };
-        errand.broker(&world, endpoints, |broker| {
-            let token = broker.obtain(request)?;
-            Ok((token, store.peek(broker.id)?.unwrap_or_default()))
-        })
+    let done = errand::run(visit, &errand, endpoints, http, |broker| {
+        let token = broker.obtain(request)?;
+        Ok((token, broker.store.peek(broker.id)?.unwrap_or_default()))
     });
-    for line in human.told.take() {
-        visit.report.warning(&area, line, None);
-    }
     match done {
         Ok((token, after)) => {
             let is_new = token.secret(destination.token) != had || after.refreshed_at != before.refreshed_at;
@@ -203,119 +153,5 @@ fn left(end: Option<Timestamp>, now: Timestamp) -> String {
         Some(end) if end > now => format!(", {} left", clock::span(end - now)),
         Some(_) => ", expired".to_owned(),
         None => String::new(),
-    }
-}
-
-/// Compares the token kept for the named host with what is expected there. What a cluster gets is kubectl's to say.
-fn compare_kept(visit: &mut Visit<'_>, profile: &Profile, record: &Record) {
-    let named = visit.named;
-    let is_cluster = profile.clusters.iter().any(|(entry, _)| Some(&entry.location) == named);
-    if is_cluster {
-        return;
-    }
-    if let Some(destination) = visit.destination(profile) {
-        compare(visit, &area(profile), profile, destination, record.tokens.get(&destination.slot.key()));
-    }
-}
-
-/// The same for a cluster that nobody's entry was replayed for.
-pub(super) fn compare_kept_for(visit: &mut Visit<'_>, area: &Area, profile: &Profile, destination: &Destination) {
-    compare(visit, area, profile, destination, kept(profile, destination).as_ref());
-}
-
-/// What is kept for a destination.
-fn kept(profile: &Profile, destination: &Destination) -> Option<Token> {
-    let id = discover::session(profile).ok()?;
-    Store::open().ok()?.peek(&id).ok()??.tokens.remove(&destination.slot.key())
-}
-
-/// Compares what a destination is given with what is expected at the named place.
-fn compare(visit: &mut Visit<'_>, area: &Area, profile: &Profile, destination: &Destination, token: Option<&Token>) {
-    let given = token.and_then(|token| token.secret(destination.token));
-    if let Some(given) = given {
-        compare_claims(visit, area, profile, destination, jwt::claims(given.expose()).as_ref());
-    }
-}
-
-/// The same for the claims of a token in hand.
-pub(super) fn compare_claims(
-    visit: &mut Visit<'_>,
-    area: &Area,
-    profile: &Profile,
-    destination: &Destination,
-    claims: Option<&Claims>,
-) {
-    let (Some(named), expected) = (visit.named, visit.expected) else { return };
-    if expected.issuer.is_none() && expected.audience.is_none() {
-        return;
-    }
-    let (given, another, switch, other) = match destination.token {
-        TokenKind::Access => ("the access token", "the ID token", "token = \"id\"", TokenKind::Id),
-        TokenKind::Id => ("the ID token", "the access token", "token = \"access\"", TokenKind::Access),
-    };
-    let Some(claims) = claims else {
-        let what = format!("{given} for {named} is opaque, and its server can read no issuer and no audience in it");
-        let mend = format!("write {switch} under {}, if the server takes {another}", at(profile, named));
-        visit.report.problem(area, what, mend);
-        return;
-    };
-    let fits = |claims: &Claims| {
-        expected.issuer.is_none_or(|issuer| claims.iss.as_deref() == Some(issuer))
-            && expected.audience.is_none_or(|audience| claims.aud.iter().any(|aud| aud == audience))
-    };
-    if fits(claims) {
-        visit.report.ok(area, format!("{given} for {named} is what its server expects"));
-        return;
-    }
-    // The other token would do: that is the smaller change.
-    let kept = kept(profile, destination);
-    let other = kept.as_ref().and_then(|token| jwt::claims(token.secret(other)?.expose()));
-    let switch = other.filter(fits).map(|_| format!("write {switch} under {}", at(profile, named)));
-    if let Some(issuer) = expected.issuer.filter(|issuer| claims.iss.as_deref() != Some(issuer)) {
-        let has = claims.iss.as_deref().map(escape);
-        let shown = has.as_ref().map_or_else(|| "no issuer".to_owned(), |has| format!("the issuer {has}"));
-        let what = format!("{given} for {named} has {shown}, and its server expects {}", escape(issuer));
-        let has = has.unwrap_or_else(|| "another".to_owned());
-        let mend = || {
-            format!(
-                "correct issuer of {}, then run: {}; or have the server expect {has}",
-                written(profile),
-                profile.login_command()
-            )
-        };
-        visit.report.problem(area, what, switch.clone().unwrap_or_else(mend));
-    }
-    if let Some(audience) = expected.audience.filter(|audience| claims.aud.iter().all(|aud| aud != audience)) {
-        let has = match &claims.aud[..] {
-            [] => "no audience".to_owned(),
-            several => format!("the audience {}", escape(&several.join(" "))),
-        };
-        let what = format!("{given} for {named} has {has}, and its server expects {}", escape(audience));
-        let mend = || {
-            format!(
-                "write audience = \"{}\" under {}, then run: {}",
-                escape(audience),
-                at(profile, named),
-                profile.login_command()
-            )
-        };
-        visit.report.problem(area, what, switch.unwrap_or_else(mend));
-    }
-}
-
-/// The table of a place in the configuration, as an edit names it.
-fn at(profile: &Profile, named: &Location) -> String {
-    let entry = profile
-        .clusters
-        .iter()
-        .chain(&profile.hosts)
-        .map(|(entry, _)| entry)
-        .find(|entry| entry.location == *named || entry.closeness(named).is_some());
-    match (&profile.name, entry) {
-        (Some(name), Some(entry)) => {
-            let file = profile.written_at.rsplit_once(':').map_or(profile.written_at.as_str(), |(file, _)| file);
-            format!("[profile.{name}.at.\"{entry}\"] in {file}")
-        }
-        _ => written(profile),
     }
 }

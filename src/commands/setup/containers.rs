@@ -2,13 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Entries, links, say};
-use crate::config::{environment, folders};
+use super::{Entries, say};
+use crate::config::{environment, folders, programs};
 use crate::error::{Error, Kind, Result};
 use crate::store::foreign::Foreign;
-
-/// Programs that read them.
-const TOOLS: [&str; 3] = ["podman", "skopeo", "buildah"];
 
 /// A drop-in goes over registries.conf and does not replace it (containers-registries.conf.d(5)). keyfob comes first, so
 /// that an old entry of auth.json does not hide it; what it does not know is looked up there.
@@ -16,7 +13,7 @@ const DROP_IN: &str = "credential-helpers = [\"keyfob\", \"containers-auth.json\
 
 /// Whether anybody reads them here.
 pub(super) fn are_used(auth_file: &Path) -> bool {
-    auth_file.exists() || TOOLS.iter().any(|tool| links::on_path(tool).is_some())
+    auth_file.exists() || programs::has_container_tools()
 }
 
 /// The person's file that outlives a reboot, of those that podman, skopeo and buildah read (containers-auth.json(5)).

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::kubeconfig::{self, View};
 use crate::config::TokenKind;
 use crate::config::draft::Draft;
-use crate::config::{Location, file};
+use crate::config::{Location, location};
 use crate::error::{Error, Kind, Result};
 use crate::oauth::provider;
 use crate::process::{self, With};
@@ -199,7 +199,8 @@ fn provider_of(issuer: &str) -> &'static str {
 fn from_git(url: &str) -> Result<Found> {
     let whole = if url.contains("://") { url.to_owned() } else { format!("https://{url}") };
     let location = Location::parse(&whole).map_err(|why| {
-        Error::new(Kind::Usage, format!("\"{}\" {why}", file::without_user(url))).hint("write --from git:https://HOST")
+        Error::new(Kind::Usage, format!("\"{}\" {why}", location::without_user(url)))
+            .hint("write --from git:https://HOST")
     })?;
     let output = process::ask("git", ["config", "-z", "--get-urlmatch", "credential", &whole], &With::default())
         .map_err(|error| Error::broken("cannot run git", error))?;

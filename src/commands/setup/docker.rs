@@ -10,13 +10,14 @@ use super::links::{self, Found};
 use super::{Done, Entries, How, change, profile, say};
 use crate::cli::SetUpDocker;
 use crate::config::registry::{self, Takes};
-use crate::config::{Config, Entry, Location, Profile, environment, file, folders};
+use crate::config::{Config, Entry, Location, Profile, folders, location};
 use crate::error::{Error, Kind, Result};
 use crate::store::backups::Backups;
 use crate::store::foreign::Foreign;
 
 const LINK: &str = "docker-credential-keyfob";
 const HELPER: &str = "keyfob";
+
 pub(super) fn run(command: &SetUpDocker, how: How) -> Result<ExitCode> {
     let registries = if how.undo { named(&command.registries)? } else { registries(&Config::load()?, command)? };
     let keys = match (command.all, how.undo, &registries[..]) {
@@ -28,7 +29,7 @@ pub(super) fn run(command: &SetUpDocker, how: How) -> Result<ExitCode> {
 }
 
 fn set_up(keys: &Keys, how: How) -> Result<ExitCode> {
-    let (config, auth) = (docker_config()?, containers::auth_file()?);
+    let (config, auth) = (folders::docker_config()?, containers::auth_file()?);
     change_json(&config, keys.clone(), how)?;
     say_what_it_hides(&config, keys)?;
     if containers::are_used(&auth) {
@@ -58,7 +59,7 @@ fn undo(keys: &Keys, how: How) -> Result<ExitCode> {
     }
     let auth = containers::auth_file()?;
     is_left |= if *keys == Keys::Store { has_ours(&auth)? } else { change_json(&auth, keys.clone(), how)? };
-    is_left |= change_json(&docker_config()?, keys.clone(), how)?;
+    is_left |= change_json(&folders::docker_config()?, keys.clone(), how)?;
     if !is_left {
         links::take_back(LINK, how)?;
     }
@@ -109,12 +110,6 @@ fn has_ours(path: &Path) -> Result<bool> {
     Ok(all.take_out(file)? != file)
 }
 
-/// `$DOCKER_CONFIG/config.json`, else the one in `~/.docker`.
-fn docker_config() -> Result<PathBuf> {
-    let folder = environment::docker_config().map_or_else(|| Ok(folders::home()?.join(".docker")), Ok)?;
-    Ok(folder.join("config.json"))
-}
-
 /// Registries as docker names them in `credHelpers`: `host[:port]`.
 fn named(registries: &[String]) -> Result<Vec<String>> {
     registries.iter().map(|text| Ok(location(text)?.authority())).collect()
@@ -122,7 +117,7 @@ fn named(registries: &[String]) -> Result<Vec<String>> {
 
 fn location(text: &str) -> Result<Location> {
     let usage = |what: String| Error::new(Kind::Usage, what).hint("name it as docker does: registry.acme.dev:5000");
-    let shown = file::without_user(text);
+    let shown = location::without_user(text);
     if text.contains('*') {
         return Err(usage(format!("\"{shown}\" has a wildcard, and docker knows none")).hint("name each, or say --all"));
     }

@@ -4,13 +4,12 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::helpers::{self, Helper};
 use super::links::{self, Found};
 use super::sections::{self, Section};
 use super::{Entries, How, change, profile, say};
 use crate::cli::SetUpGit;
-use crate::config::location::Location;
-use crate::config::{Config, Entry, environment, file, folders};
+use crate::commands::git_helpers::{self, Effective, Entry as Helper};
+use crate::config::{Config, Entry, Location, environment, folders, location};
 use crate::error::{Error, Kind, Result};
 use crate::human::escape::{escape, quote};
 use crate::process::{self, With};
@@ -22,7 +21,7 @@ const LINK: &str = "git-credential-keyfob";
 pub(super) fn run(command: &SetUpGit, how: How) -> Result<ExitCode> {
     let path = file()?;
     if how.undo {
-        let urls = command.hosts.iter().map(|host| named(host).map(|entry| url(&entry))).collect::<Result<Vec<_>>>()?;
+        let urls = command.hosts.iter().map(|host| named(host).map(|entry| entry.url())).collect::<Result<Vec<_>>>()?;
         let ours = Ours { urls, ..Ours::default() };
         change(&path, &ours, how)?;
         let file = Foreign::read(&path)?;
@@ -46,23 +45,19 @@ pub(super) fn run(command: &SetUpGit, how: How) -> Result<ExitCode> {
     };
     let ours = Ours::missing_from(file.bytes(), &entries, helper)?;
     change(&path, &ours, how)?;
-    let listing: Vec<&OsStr> = helpers::LISTING.iter().map(OsStr::new).collect();
-    match run_git(&listing) {
-        Ok(listing) => {
-            let known = helpers::parse(&listing);
-            entries.iter().try_for_each(|entry| say_who_sees(entry, &ours.helper, known.clone(), how))?;
-        }
+    match git_helpers::ask() {
+        Ok(known) => entries.iter().try_for_each(|entry| say_who_sees(entry, &ours.helper, known.clone(), how))?,
         Err(error) => say(&format!("who else sees the token cannot be told: {error}"))?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs git to its end and returns what it prints; what it says on stderr where it fails.
-fn run_git(args: &[&OsStr]) -> Result<Vec<u8>> {
+/// Runs git to its end; an error is what it says on stderr.
+fn run_git(args: &[&OsStr]) -> Result<()> {
     let answer = process::ask("git", args, &With::default())
         .map_err(|error| Error::broken("cannot run git", error).hint("install git, or put it on PATH"))?;
     if answer.succeeded {
-        return Ok(answer.stdout.expose().to_vec());
+        return Ok(());
     }
     let said = String::from_utf8_lossy(answer.stderr.expose());
     let said = said.lines().next().unwrap_or_default();
@@ -84,27 +79,9 @@ fn named(text: &str) -> Result<Entry> {
     let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (&text[..scheme.len() + 3], rest));
     let (wildcard, rest) = rest.strip_prefix("*.").map_or((false, rest), |rest| (true, rest));
     let location = Location::parse(&format!("{scheme}{rest}")).map_err(|why| {
-        Error::new(Kind::Usage, format!("\"{}\" {why}", file::without_user(text))).hint("name a host or a URL")
+        Error::new(Kind::Usage, format!("\"{}\" {why}", location::without_user(text))).hint("name a host or a URL")
     })?;
     Ok(Entry { wildcard, location })
-}
-
-/// As git matches it: its `*` is exactly one label as well.
-fn url(entry: &Entry) -> String {
-    let mut location = entry.location.clone();
-    if entry.wildcard {
-        location.host.insert_str(0, "*.");
-    }
-    location.to_string()
-}
-
-/// A URL that the entry stands for.
-fn example(entry: &Entry) -> Location {
-    let mut location = entry.location.clone();
-    if entry.wildcard {
-        location.host.insert_str(0, "any.");
-    }
-    location
 }
 
 /// What is to be set up: what the command names and a profile answers for, or all of the profile; and with a host every path
@@ -190,7 +167,7 @@ impl Ours {
         let mut urls = Vec::new();
         for entry in entries {
             if !is_alone(file, entry, &helper)? {
-                urls.push(url(entry));
+                urls.push(entry.url());
             }
         }
         let mut ours = Self { entries: entries.to_vec(), urls, helper, apart: false };
@@ -228,7 +205,7 @@ fn wants_path(url: &str) -> bool {
 
 /// Whether a file has git ask keyfob, and after it nobody, for this entry.
 fn is_alone(file: &[u8], entry: &Entry, helper: &str) -> Result<bool> {
-    let (own, sections) = (url(entry), sections::read(file)?);
+    let (own, sections) = (entry.url(), sections::read(file)?);
     let credential = sections.iter().filter(|section| section.name == "credential");
     let mut known = Vec::new();
     let (mut is_there, mut has_path) = (false, !wants_path(&own));
@@ -240,16 +217,15 @@ fn is_alone(file: &[u8], entry: &Entry, helper: &str) -> Result<bool> {
                 "helper" => {
                     let reset = at.checked_sub(1).is_some_and(|before| section.variables[before].is("helper", ""));
                     is_there |= is_own && reset && value == helper;
-                    let url = section.subsection.clone();
-                    known.push(Helper { value, origin: String::new(), url, is_global: true });
+                    known.push(Helper::helper(section.subsection.clone(), &value));
                 }
                 "usehttppath" if is_own => has_path = value == "true",
                 _ => {}
             }
         }
     }
-    let (run, _) = helpers::effective(&known, &example(entry));
-    Ok(is_there && has_path && matches!(run[..], [only] if only.value == helper))
+    let run = git_helpers::effective(&known, &entry.example()).run;
+    Ok(is_there && has_path && matches!(run[..], [only] if only.value.as_deref() == Some(helper)))
 }
 
 impl Entries for Ours {
@@ -306,23 +282,17 @@ impl Entries for Ours {
 
 /// Says which helpers git runs for an entry now, of all files, and which it does not run any more.
 fn say_who_sees(entry: &Entry, helper: &str, mut known: Vec<Helper>, how: How) -> Result<()> {
-    let own = url(entry);
+    let own = entry.url();
     if how.dry_run {
         // Ours would be the last of the last file before a repository's own.
-        let end = known.iter().rposition(|helper| helper.is_global).map_or(0, |at| at + 1);
-        let ours = |value: &str| Helper {
-            value: value.to_owned(),
-            origin: String::new(),
-            url: Some(own.clone()),
-            is_global: true,
-        };
-        known.splice(end..end, [ours(""), ours(helper)]);
+        let end = known.iter().rposition(Helper::is_global).map_or(0, |at| at + 1);
+        known.splice(end..end, ["", helper].map(|value| Helper::helper(Some(own.clone()), value)));
     }
-    let (run, forgotten) = helpers::effective(&known, &example(entry));
-    let others: Vec<&&Helper> = run.iter().filter(|helper| !is_keyfob(&helper.value)).collect();
+    let Effective { run, forgotten } = git_helpers::effective(&known, &entry.example());
+    let others: Vec<&&Helper> = run.iter().filter(|helper| !helper.is_keyfob()).collect();
     let mut gone: Vec<String> = Vec::new();
-    for helper in forgotten.iter().filter(|helper| !is_keyfob(&helper.value)) {
-        let words = format!("{} ({})", helper.shown(), place(&helper.origin));
+    for helper in forgotten.iter().filter(|helper| !helper.is_keyfob()) {
+        let words = format!("{} ({})", helper.name(), helper.origin());
         if !gone.contains(&words) {
             gone.push(words);
         }
@@ -333,20 +303,13 @@ fn say_who_sees(entry: &Entry, helper: &str, mut known: Vec<Helper>, how: How) -
         say(&format!("{own}: git asks keyfob{alone}{gone}"))?;
     }
     for other in others {
-        let (shown, place) = (other.shown(), place(&other.origin));
-        say(&format!("{own}: {shown} sees the token as well, because {place} names it after keyfob"))?;
-        if let Some(file) = other.origin.strip_prefix("file:") {
+        let (name, place) = (other.name(), other.origin());
+        say(&format!("{own}: {name} sees the token as well, because {place} names it after keyfob"))?;
+        if let Some(file) = &other.file {
             let key = quote(&format!("credential.{own}.helper"));
             let add = |value: &str| format!("git config --file {} --add {key} {}", quote(file), quote(value));
             say(&format!("  to keep the token from it: {} && {}", add(""), add(helper)))?;
         }
     }
     Ok(())
-}
-
-fn place(origin: &str) -> &str {
-    match origin {
-        "command line:" => "the environment (GIT_CONFIG_COUNT)",
-        other => other.strip_prefix("file:").unwrap_or(other),
-    }
 }

@@ -1,7 +1,7 @@
 //! `keyfob setup kubectl`: a user of a kubeconfig whose credential keyfob gives. kubectl itself makes the change, on a
 //! copy, because a kubeconfig is YAML of its own making; what it made is put in place whole.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -10,9 +10,10 @@ use super::change::{Done, Entries};
 use super::kubeconfig::{self, Copy, View, text};
 use super::{How, change, say};
 use crate::cli::SetUpKubectl;
-use crate::config::{Config, Profile, environment};
+use crate::config::{Config, Profile, programs};
 use crate::error::{Error, Kind, Result};
 use crate::human::escape::quote;
+use crate::process;
 use crate::store::foreign::Foreign;
 
 /// The version of the protocol (reference: client-go, `pkg/apis/clientauthentication`).
@@ -69,12 +70,9 @@ fn takes_several(profile: &Profile) -> bool {
 /// What a kubeconfig calls this program: by its name where PATH finds it so, because that goes on working where the
 /// program moves or the file is shared; else by the whole path.
 fn own_command() -> Result<String> {
-    let here = std::env::current_exe().map_err(|error| Error::broken("cannot tell where this program is", error))?;
-    let is_this =
-        |path: &Path| path.canonicalize().is_ok_and(|path| here.canonicalize().is_ok_and(|here| here == path));
-    let named: PathBuf = format!("keyfob{}", std::env::consts::EXE_SUFFIX).into();
-    let found = environment::search_path().into_iter().map(|folder| folder.join(&named)).find(|path| path.is_file());
-    Ok(if found.is_some_and(|found| is_this(&found)) { "keyfob".to_owned() } else { here.display().to_string() })
+    let here = process::executable().map_err(|error| Error::broken("cannot tell where this program is", error))?;
+    let is_found = programs::find("keyfob").is_some_and(|found| programs::is_same(&found, &here));
+    Ok(if is_found { "keyfob".to_owned() } else { here.display().to_string() })
 }
 
 /// What the client runs for a user's credential.

@@ -1,11 +1,11 @@
 //! The names that clients call keyfob by: `git-credential-keyfob` and `docker-credential-keyfob`, links beside the program.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{How, say};
 use crate::config::environment;
+use crate::config::programs::{file_name, find, is_writable};
 use crate::error::{Error, Result};
 use crate::human::escape::quote;
 use crate::process;
@@ -31,7 +31,7 @@ pub(super) fn program() -> Result<PathBuf> {
 pub(super) fn make(name: &str, how: How) -> Result<Found> {
     let program = program()?;
     let file = file_name(name);
-    if let Some(there) = on_path(&file) {
+    if let Some(there) = find(name) {
         if !leads_to(&there, &program) {
             say(&format!(
                 "{} is another program than this one, {}; remove it if that is wrong",
@@ -97,15 +97,6 @@ pub(super) fn take_back(name: &str, how: How) -> Result<()> {
     Ok(())
 }
 
-fn file_name(name: &str) -> OsString {
-    format!("{name}{}", std::env::consts::EXE_SUFFIX).into()
-}
-
-/// What a client would run under that name.
-pub(super) fn on_path(file: impl AsRef<Path>) -> Option<PathBuf> {
-    environment::search_path().iter().map(|folder| folder.join(&file)).find(|path| is_program(path))
-}
-
 #[cfg(unix)]
 fn leads_to(path: &Path, program: &Path) -> bool {
     fs::canonicalize(path).is_ok_and(|target| target == program)
@@ -116,26 +107,6 @@ fn leads_to(path: &Path, program: &Path) -> bool {
 fn leads_to(path: &Path, program: &Path) -> bool {
     fs::canonicalize(path).is_ok_and(|target| target == program)
         || matches!((fs::read(path), fs::read(program)), (Ok(one), Ok(other)) if one == other)
-}
-
-#[cfg(unix)]
-fn is_program(path: &Path) -> bool {
-    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
-}
-
-#[cfg(not(unix))]
-fn is_program(path: &Path) -> bool {
-    path.is_file()
-}
-
-#[cfg(unix)]
-fn is_writable(folder: &Path) -> bool {
-    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok()
-}
-
-#[cfg(not(unix))]
-fn is_writable(folder: &Path) -> bool {
-    fs::metadata(folder).is_ok_and(|meta| !meta.permissions().readonly())
 }
 
 #[cfg(unix)]

@@ -6,7 +6,6 @@ mod containers;
 mod convert;
 mod docker;
 mod git;
-mod helpers;
 mod json;
 mod kubeconfig;
 mod kubectl;
@@ -18,11 +17,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use self::change::{Done, Entries};
-use super::print;
+use super::say;
 use crate::cli::{SetUp, Setup};
 use crate::config::{Config, Entry, Profile, folders};
 use crate::error::{Error, Kind, Result};
-use crate::human::escape::defuse;
 
 pub(super) fn run(setup: &Setup) -> Result<ExitCode> {
     let how = How { dry_run: setup.dry_run, undo: setup.undo };
@@ -102,8 +100,4 @@ fn owner<'a>(config: &'a Config, only: Option<&'a Profile>, asked: &Entry) -> Re
         };
         Error::new(Kind::Configuration, format!("{who} for {asked}")).hint(hint)
     })
-}
-
-fn say(line: &str) -> Result<()> {
-    print(format!("{}\n", defuse(line)).as_bytes())
 }

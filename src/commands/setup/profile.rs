@@ -8,7 +8,7 @@ use super::change::Entries;
 use super::convert::{self, Found};
 use super::{How, change, say};
 use crate::cli::SetUpProfile;
-use crate::commands::{Errand, report};
+use crate::commands::{Errand, report, setup_command};
 use crate::config::draft::{self, Draft};
 use crate::config::{Config, Profile, file, folders};
 use crate::error::{Error, Kind, Result};
@@ -181,7 +181,7 @@ fn check(profile: &Profile) -> Result<Option<Error>> {
         opens_browser: false,
     };
     let checked = errand.with_broker(true, |broker| {
-        broker.check()?;
+        broker.check().map_err(|why| broker.no_code(why))?;
         Ok(None)
     });
     let error = match checked {
@@ -202,10 +202,10 @@ fn doubt(why: &str) -> Error {
 }
 
 fn say_what_follows(profile: &Profile, name: &str, user: Option<&str>) -> Result<()> {
-    let git = (!profile.hosts.is_empty()).then(|| format!("keyfob setup git --profile {name}"));
-    let docker = (!profile.hosts.is_empty()).then(|| format!("keyfob setup docker --profile {name}"));
+    let git = (!profile.hosts.is_empty()).then(|| setup_command("git", profile));
+    let docker = (!profile.hosts.is_empty()).then(|| setup_command("docker", profile));
     let kubectl = (!profile.clusters.is_empty() || user.is_some())
-        .then(|| format!("keyfob setup kubectl --profile {name} --user {}", quote(user.unwrap_or(name))));
+        .then(|| format!("{} --user {}", setup_command("kubectl", profile), quote(user.unwrap_or(name))));
     let login = Some(profile.login_command());
     say("next, of these what you need:")?;
     for command in [git, docker, kubectl, login].into_iter().flatten() {

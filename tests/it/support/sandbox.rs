@@ -13,6 +13,12 @@ pub fn keyfob() -> PathBuf {
     assert_cmd::cargo::cargo_bin!("keyfob").to_path_buf()
 }
 
+/// Puts a copy of the binary somewhere. By another process: one that this process has open for writing, if only in a child
+/// of another test, is busy and cannot be run.
+pub fn copy_keyfob(to: &Path) {
+    assert!(Command::new("cp").arg(keyfob()).arg(to).status().unwrap().success());
+}
+
 /// A temporary home.
 pub struct Sandbox {
     root: tempfile::TempDir,

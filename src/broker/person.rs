@@ -1,5 +1,5 @@
-//! What a person is told of a sign-in: the code, and how it ended. What ten commands on one terminal have to say is said
-//! there once.
+//! What the person is told of a sign-in: the code, and how it ended. What ten commands on one terminal have to say is said
+//! there once. (What the trace is told is in traced.rs.)
 
 use super::Broker;
 use crate::clock;

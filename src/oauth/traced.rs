@@ -1,10 +1,10 @@
-//! A request and its answer as the trace tells them: the names of what was sent, the status, and of what came back the names of
+//! What the trace is told of a request and its answer: the names of what was sent, the status, and of what came back the names of
 //! secrets and the values of what is none.
 
 use std::time::Duration;
 
 use super::answer;
-use super::http::{Form, Response, Unreachable};
+use super::message::{Form, Response, Unreachable};
 use crate::clock::{Clock, SystemClock};
 use crate::trace::{self, HIDDEN, trace, url};
 
@@ -14,7 +14,7 @@ const SECRET_MEMBERS: &[&str] = &["access_token", "refresh_token", "id_token", "
 const SPANS: &[&str] = &["expires_in", "interval"];
 
 /// Makes a request, and tells the trace of it.
-pub(super) fn traced(
+pub(super) fn exchange(
     method: &str,
     url: &str,
     form: &Form,

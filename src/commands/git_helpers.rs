@@ -1,12 +1,16 @@
-//! git's effective list of credential helpers for a place, as git computes it (gitcredentials, "CONFIGURATION OPTIONS";
-//! git-config, "http.<url>.*"): every matching entry of every file in their order is one list, and an empty one empties it.
-//! Pure.
+//! Who is handed a token: the credential helpers that git runs for a place, as git itself computes them (gitcredentials,
+//! "CONFIGURATION OPTIONS"; git-config, "http.<url>.*"). Every matching entry of every file in their order is one list, and
+//! an empty one empties it; each helper is asked in turn, and all of them are handed what worked.
 
 use crate::config::Location;
 use crate::config::location::Scheme;
+use crate::error::{Error, Kind, Result};
+use crate::human::escape::escape;
+use crate::process::{self, With};
+use crate::secret::SecretBytes;
 
-/// The arguments that have git print every entry that matters here.
-pub(super) const LISTING: &[&str] = &[
+/// The arguments that have git print every entry that matters here. `--show-scope` needs git 2.26.
+const LISTING: &[&str] = &[
     "config",
     "--show-scope",
     "--show-origin",
@@ -20,13 +24,22 @@ pub(super) const LISTING: &[&str] = &[
 pub(super) struct Entry {
     /// `system`, `global`, `local`, `worktree` or `command`.
     pub(super) scope: String,
-    /// The file; `None` for the command line and the like.
+    /// The file; `None` for what the environment says, `GIT_CONFIG_COUNT` and the like.
     pub(super) file: Option<String>,
     /// The part between `credential.` and the name.
     pub(super) url: Option<String>,
     is_helper: bool,
     /// `None` where only the name stands, which means true.
     pub(super) value: Option<String>,
+}
+
+/// The helpers for a place, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Effective<'a> {
+    /// Those that git runs.
+    pub(super) run: Vec<&'a Entry>,
+    /// Those that it would run if it had not been told to forget them.
+    pub(super) forgotten: Vec<&'a Entry>,
 }
 
 /// What a helper entry runs.
@@ -38,8 +51,27 @@ pub(super) enum Runs {
     Other(String),
 }
 
+/// What git makes of all its files and the environment.
+///
+/// # Errors
+///
+/// git cannot be run, or cannot read its configuration.
+pub(super) fn ask() -> Result<Vec<Entry>> {
+    let mend = "run: git config --list --show-origin";
+    let answer = process::ask("git", LISTING, &With::default())
+        .map_err(|error| Error::broken("cannot run git", error).hint(mend))?;
+    let text = |bytes: &SecretBytes| String::from_utf8_lossy(bytes.expose()).into_owned();
+    let said = text(&answer.stderr);
+    // 1 and not a word where there is no such entry; more where git cannot go on.
+    if answer.succeeded || said.is_empty() {
+        return Ok(parse(&text(&answer.stdout)));
+    }
+    let what = format!("git cannot read its configuration: {}", escape(said.lines().next().unwrap_or_default()));
+    Err(Error::new(Kind::Broken, what).hint(mend))
+}
+
 /// Reads what [`LISTING`] prints: scope, origin, and name with value, each ended by a NUL.
-pub(super) fn parse(listing: &str) -> Vec<Entry> {
+fn parse(listing: &str) -> Vec<Entry> {
     let mut fields = listing.split('\0');
     let mut entries = Vec::new();
     while let (Some(scope), Some(origin), Some(entry)) = (fields.next(), fields.next(), fields.next()) {
@@ -57,13 +89,13 @@ pub(super) fn parse(listing: &str) -> Vec<Entry> {
     entries
 }
 
-/// The helpers git asks for a place, in their order; all of them are handed what works.
-pub(super) fn effective<'e>(entries: &'e [Entry], place: &Location) -> Vec<&'e Entry> {
-    let mut list = Vec::new();
-    for entry in entries.iter().filter(|entry| entry.is_helper && entry.is_for(place)) {
+/// The helpers for a place.
+pub(super) fn effective<'a>(entries: impl IntoIterator<Item = &'a Entry>, place: &Location) -> Effective<'a> {
+    let mut list = Effective::default();
+    for entry in entries.into_iter().filter(|entry| entry.is_helper && entry.is_for(place)) {
         match entry.value.as_deref() {
-            Some("") => list.clear(),
-            _ => list.push(entry),
+            Some("") => list.forgotten.append(&mut list.run),
+            _ => list.run.push(entry),
         }
     }
     list
@@ -82,37 +114,43 @@ pub(super) fn tells_path(entries: &[Entry], place: &Location) -> bool {
 }
 
 impl Entry {
+    /// A helper of the person's own file.
+    pub(super) fn helper(url: Option<String>, value: &str) -> Self {
+        Self { scope: "global".to_owned(), file: None, url, is_helper: true, value: Some(value.to_owned()) }
+    }
+
+    /// Whether git reads it before what a repository says.
+    pub(super) fn is_global(&self) -> bool {
+        matches!(self.scope.as_str(), "system" | "global")
+    }
+
     /// Whether git takes this entry for a place: the scheme, the host label by label (`*` is any one), the port, and the
-    /// path by whole segments. A user name in it wants one in the request, of which nothing is known here.
+    /// path by whole segments. What has no scheme is compared as it stands.
     fn is_for(&self, place: &Location) -> bool {
-        let Some(url) = &self.url else { return true };
-        let (scheme, rest) = match url.split_once("://") {
-            Some((scheme, rest)) => (Some(scheme), rest),
-            None => (None, url.as_str()),
-        };
+        let Some(pattern) = &self.url else { return true };
+        let (scheme, rest) =
+            pattern.split_once("://").map_or((None, pattern.as_str()), |(scheme, rest)| (Some(scheme), rest));
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        // git takes one with a user name only for a request that has it, of which nothing is known here.
         if authority.contains('@') {
             return false;
         }
-        let is_https = place.scheme == Scheme::Https;
-        if scheme.is_some_and(|scheme| !scheme.eq_ignore_ascii_case(if is_https { "https" } else { "http" })) {
-            return false;
-        }
-        let usual = if is_https { 443 } else { 80 };
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.contains(']') => (host, port.parse().ok()),
-            _ => (authority, Some(usual)),
+        let Some(scheme) = scheme else {
+            let path = path.trim_matches('/');
+            return authority == place.authority() && (path.is_empty() || path == place.path.join("/"));
         };
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-        let fits = |(pattern, label): (&str, &str)| pattern == label || (pattern == "*" && scheme.is_some());
-        let same_host = host.split('.').count() == place.host.split('.').count()
-            && host.split('.').zip(place.host.split('.')).all(fits);
-        // `https://` alone is every host.
-        let is_there = authority.is_empty() && scheme.is_some() || same_host && port == Some(place.port);
-        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-        let below =
-            segments.len() <= place.path.len() && segments.iter().zip(&place.path).all(|(one, other)| one == other);
-        is_there && below
+        let (own_scheme, usual_port) = match place.scheme {
+            Scheme::Https => ("https", ":443"),
+            Scheme::Http => ("http", ":80"),
+        };
+        let authority = authority.to_ascii_lowercase();
+        let authority = authority.strip_suffix(usual_port).unwrap_or(&authority);
+        let path: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        scheme.eq_ignore_ascii_case(own_scheme)
+            // `https://` alone is every host.
+            && (authority.is_empty() || same_labels(authority, &place.authority()))
+            && path.len() <= place.path.len()
+            && path.iter().zip(&place.path).all(|(wanted, own)| wanted == own)
     }
 
     /// What git runs for it (gitcredentials, "CUSTOM HELPERS"): `!` a shell command, an absolute path as it is, anything
@@ -140,10 +178,29 @@ impl Entry {
         }
     }
 
+    /// What it runs, fit for a sentence.
+    pub(super) fn name(&self) -> String {
+        match self.runs() {
+            Runs::Keyfob { .. } => "keyfob".to_owned(),
+            Runs::Other(name) => escape(&name),
+        }
+    }
+
+    /// Whether it runs keyfob, by whatever name and with whatever arguments.
+    pub(super) fn is_keyfob(&self) -> bool {
+        matches!(self.runs(), Runs::Keyfob { .. })
+    }
+
     /// Where it stands, for a sentence.
     pub(super) fn origin(&self) -> &str {
-        self.file.as_deref().unwrap_or("the command line")
+        self.file.as_deref().unwrap_or("the environment (GIT_CONFIG_COUNT)")
     }
+}
+
+/// Whether an authority is the one a pattern stands for, in which `*` is exactly one label.
+fn same_labels(pattern: &str, own: &str) -> bool {
+    pattern.split('.').count() == own.split('.').count()
+        && pattern.split('.').zip(own.split('.')).all(|(pattern, own)| pattern == "*" || pattern == own)
 }
 
 /// Words as a shell splits them, as far as quotes go: nobody writes more for a helper of ours.
@@ -174,11 +231,13 @@ mod tests {
         format!("global\0file:/home/ann/.gitconfig\0credential.{url}{name}{value}\0")
     }
 
+    fn values(entries: &[&Entry]) -> Vec<String> {
+        entries.iter().map(|entry| entry.value.clone().unwrap()).collect()
+    }
+
     fn list(entries: &[(Option<&str>, &str)], place: &str) -> Vec<String> {
         let listing: String = entries.iter().map(|(url, value)| entry(*url, "helper", Some(value))).collect();
-        let entries = parse(&listing);
-        let place = Location::parse(place).unwrap();
-        effective(&entries, &place).into_iter().map(|entry| entry.value.clone().unwrap()).collect()
+        values(&effective(&parse(&listing), &Location::parse(place).unwrap()).run)
     }
 
     #[test]
@@ -190,26 +249,56 @@ mod tests {
     }
 
     #[test]
+    fn what_is_forgotten_and_where_the_rest_stands() {
+        let listing = "system\0file:/etc/gitconfig\0core.bare\0system\0file:/etc/gitconfig\0credential.helper\nstore\0\
+                       global\0file:/home/ann/.gitconfig\0credential.https://git.acme.dev.helper\n\0\
+                       global\0file:/home/ann/.gitconfig\0credential.https://git.acme.dev.helper\nkeyfob\0\
+                       local\0file:.git/config\0credential.helper\ncache --timeout 9\0\
+                       command\0command line:\0credential.helper\nother\0";
+        let entries = parse(listing);
+        let Effective { run, forgotten } = effective(&entries, &Location::parse("git.acme.dev").unwrap());
+        assert_eq!(
+            (values(&run), values(&forgotten)),
+            (vec!["keyfob".into(), "cache --timeout 9".into(), "other".into()], vec!["store".into()])
+        );
+        assert_eq!([run[0].is_global(), run[1].is_global()], [true, false]);
+        assert_eq!([run[1].origin(), run[2].origin()], [".git/config", "the environment (GIT_CONFIG_COUNT)"]);
+    }
+
+    /// As `git credential fill` of git 2.47 does.
+    #[test]
     fn places_as_git_compares_them() {
         for (url, place, fits) in [
             ("https://git.acme.dev", "git.acme.dev", true),
+            ("https://git.acme.dev/", "git.acme.dev/team", true),
             ("https://git.acme.dev:443/", "git.acme.dev", true),
-            ("https://GIT.acme.dev", "git.acme.dev", true),
+            ("https://GIT.acme.dev:443", "git.acme.dev", true),
             ("https://git.acme.dev:8443", "git.acme.dev", false),
             ("https://git.acme.dev:8443", "git.acme.dev:8443", true),
             ("http://git.acme.dev", "git.acme.dev", false),
             ("http://127.0.0.1:80", "http://127.0.0.1", true),
             ("https://acme.dev", "git.acme.dev", false),
             ("https://*.acme.dev", "git.acme.dev", true),
+            ("https://*.acme.dev:443/", "git.acme.dev", true),
             ("https://*.acme.dev", "a.git.acme.dev", false),
+            ("https://*.acme.dev", "acme.dev", false),
             ("https://*.dev", "git.acme.dev", false),
             ("https://git.acme.dev/team", "git.acme.dev", false),
-            ("https://git.acme.dev/team", "https://git.acme.dev/team/repo", true),
-            ("https://git.acme.dev/team", "https://git.acme.dev/teams", false),
+            ("https://git.acme.dev/team", "git.acme.dev/team/repo", true),
+            ("https://git.acme.dev/team", "git.acme.dev/teams", false),
             ("https://ann@git.acme.dev", "git.acme.dev", false),
-            ("git.acme.dev", "git.acme.dev", true),
+            ("https://", "git.acme.dev", true),
+            ("http://", "git.acme.dev", false),
             ("https://[::1]:8443", "https://[::1]:8443", true),
             ("https://[::1]", "https://[::1]", true),
+            ("git.acme.dev", "git.acme.dev", true),
+            ("git.acme.dev/", "git.acme.dev/team", true),
+            ("GIT.acme.dev", "git.acme.dev", false),
+            ("git.acme.dev:443", "git.acme.dev", false),
+            ("git.acme.dev", "git.acme.dev:8443", false),
+            ("*.acme.dev", "git.acme.dev", false),
+            ("git.acme.dev/team/", "git.acme.dev/team", true),
+            ("git.acme.dev/team", "git.acme.dev/team/repo", false),
         ] {
             assert_eq!(list(&[(Some(url), "x")], place).len(), usize::from(fits), "{url} for {place}");
         }

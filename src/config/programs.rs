@@ -1,0 +1,55 @@
+//! Programs on PATH, as whoever starts one by its name finds it.
+
+use std::path::{Path, PathBuf};
+
+use super::environment;
+
+/// The file of a program: with `.exe` where that is how files say so.
+pub(crate) fn file_name(name: &str) -> String {
+    format!("{name}{}", std::env::consts::EXE_SUFFIX)
+}
+
+/// The program of that name on PATH.
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
+    find_in(environment::search_path(), name)
+}
+
+/// The first program of that name in some folders.
+pub(crate) fn find_in(folders: impl IntoIterator<Item = PathBuf>, name: &str) -> Option<PathBuf> {
+    let file = file_name(name);
+    folders.into_iter().map(|folder| folder.join(&file)).find(|path| is_program(path))
+}
+
+/// Whether one of those is here that read docker's configuration in a way of their own: `credHelpers` and no `credsStore`.
+pub(crate) fn has_container_tools() -> bool {
+    ["podman", "skopeo", "buildah"].iter().any(|name| find(name).is_some())
+}
+
+/// Whether there is a program at a path that we may run.
+#[cfg(unix)]
+pub(crate) fn is_program(path: &Path) -> bool {
+    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+/// Whether there is a program at a path.
+#[cfg(not(unix))]
+pub(crate) fn is_program(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// Whether two paths lead to the same file, behind all links.
+pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+/// Whether we may put a program into a folder.
+#[cfg(unix)]
+pub(crate) fn is_writable(folder: &Path) -> bool {
+    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+/// Whether we may put a program into a folder, as far as its attributes say.
+#[cfg(not(unix))]
+pub(crate) fn is_writable(folder: &Path) -> bool {
+    folder.metadata().is_ok_and(|meta| !meta.permissions().readonly())
+}

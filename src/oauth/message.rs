@@ -1,0 +1,184 @@
+//! What is sent to an authorization server and what comes back, whatever carries it.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroize;
+
+use super::provider::SecretBy;
+use crate::clock::Timestamp;
+use crate::secret::Secret;
+
+/// The parameters whose values are nobody else's business.
+const SECRET_PARAMETERS: &[&str] = &["refresh_token", "device_code", "token", "client_secret", "code_verifier"];
+
+/// Form parameters, and how the client proves itself. A value may be a secret, so the type has no `Debug`.
+#[derive(Default)]
+pub(crate) struct Form {
+    fields: Vec<(String, Secret)>,
+    /// The whole `Authorization` header.
+    authorization: Option<Secret>,
+    /// What a server may not be quoted with, beyond the fields.
+    hidden: Vec<Secret>,
+}
+
+impl Form {
+    /// A form with the profile's extra parameters, which ours override.
+    pub(crate) fn new(extra: &BTreeMap<String, String>) -> Self {
+        let mut form = Self::default();
+        for (name, value) in extra {
+            form.push(name, value);
+        }
+        form
+    }
+
+    /// Sets a parameter; each stands once (RFC 6749 section 3.2).
+    pub(crate) fn push(&mut self, name: &str, value: &str) {
+        self.fields.retain(|(known, _)| known != name);
+        self.fields.push((name.to_owned(), Secret::new(value)));
+    }
+
+    /// Sets a parameter that has a value; an empty one counts as left out (RFC 6749 section 3.2).
+    pub(crate) fn push_some(&mut self, name: &str, value: Option<&str>) {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            self.push(name, value);
+        }
+    }
+
+    /// Proves who the client is (RFC 6749 section 2.3.1): HTTP Basic with both parts form-urlencoded first, or in the
+    /// body. `client_id` stays a parameter either way; it proves nothing.
+    pub(crate) fn authenticate(&mut self, client_id: &str, secret: &Secret, by: SecretBy) {
+        match by {
+            SecretBy::Post => self.push("client_secret", secret.expose()),
+            SecretBy::Basic => {
+                let mut pair = format!("{}:{}", form_encode(client_id), form_encode(secret.expose()));
+                self.authorization = Some(Secret::new(format!("Basic {}", STANDARD.encode(&pair))));
+                pair.zeroize();
+            }
+        }
+        self.hidden.push(secret.clone());
+    }
+
+    /// Takes out of a server's words what it may have quoted of our secrets.
+    pub(crate) fn redact(&self, words: &str) -> String {
+        let fields = self.fields.iter().filter(|(name, _)| SECRET_PARAMETERS.contains(&name.as_str()));
+        let secrets = fields.map(|(_, secret)| secret).chain(&self.hidden);
+        secrets.fold(words.to_owned(), |words, secret| match secret.expose() {
+            "" => words,
+            secret => without_its_beginning(words.replace(secret, "(redacted)"), secret),
+        })
+    }
+
+    /// Keeps a text that is no parameter out of what a server is quoted with.
+    pub(crate) fn hide(&mut self, text: &str) {
+        self.hidden.push(Secret::new(text));
+    }
+
+    /// What is sent, by name, and whether its value is nobody else's business.
+    pub(super) fn names(&self) -> impl Iterator<Item = (&str, bool)> {
+        let fields = self.fields.iter().map(|(name, _)| (name.as_str(), SECRET_PARAMETERS.contains(&name.as_str())));
+        fields.chain(self.authorization.iter().map(|_| ("Authorization", true)))
+    }
+
+    /// The parameters as they are sent.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields.iter().map(|(name, value)| (name.as_str(), value.expose()))
+    }
+
+    /// The whole `Authorization` header, where the client proves itself by one.
+    pub(super) fn authorization(&self) -> Option<&Secret> {
+        self.authorization.as_ref()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn shown(&self) -> Vec<(&str, &str)> {
+        self.pairs().collect()
+    }
+}
+
+/// application/x-www-form-urlencoded, one name or value.
+fn form_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => encoded.push(char::from(byte)),
+            b' ' => encoded.push('+'),
+            byte => encoded.extend(['%', hex_digit(byte >> 4), hex_digit(byte & 15)]),
+        }
+    }
+    encoded
+}
+
+fn hex_digit(nibble: u8) -> char {
+    char::from_digit(u32::from(nibble), 16).unwrap_or_default().to_ascii_uppercase()
+}
+
+/// Takes the beginning of a secret off words that were cut in the middle of it.
+fn without_its_beginning(words: String, secret: &str) -> String {
+    let Some(kept) = words.strip_suffix("...") else { return words };
+    let lengths = (1..=secret.len().min(kept.len())).rev().filter(|length| secret.is_char_boundary(*length));
+    match lengths.map(|length| &secret[..length]).find(|beginning| kept.ends_with(beginning)) {
+        Some(beginning) => format!("{}(redacted)...", &kept[..kept.len() - beginning.len()]),
+        None => words,
+    }
+}
+
+/// What came back, whatever its status.
+#[derive(Clone)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    /// The server's clock, from the `Date` header.
+    pub(crate) date: Option<Timestamp>,
+    /// Seconds to wait, from the `Retry-After` header.
+    pub(crate) retry_after: Option<u64>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Why there is no answer. What the server did is unknown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unreachable {
+    /// One line for a person.
+    pub(crate) why: String,
+    /// What mends it.
+    pub(crate) mend: String,
+    /// Trying again changes nothing: a certificate that is not trusted, a proxy that is none.
+    pub(crate) is_lasting: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_servers_words_quote_no_secret_of_ours() {
+        let mut form = Form::default();
+        form.push("client_id", "client_1");
+        form.push("refresh_token", "rt_secret");
+        assert_eq!(form.redact("client_1 cannot use rt_secret."), "client_1 cannot use (redacted).");
+    }
+
+    #[test]
+    fn a_client_proves_itself_in_the_way_it_is_asked_to() {
+        let mut form = Form::default();
+        form.authenticate("client 1", &Secret::new("s3:c/ret+"), SecretBy::Basic);
+        let header = form.authorization.as_ref().map(|header| STANDARD.decode(&header.expose()[6..]).unwrap());
+        assert_eq!(header.as_deref(), Some(b"client+1:s3%3Ac%2Fret%2B".as_slice()));
+        assert!(form.shown().is_empty());
+        assert_eq!(form.redact("not s3:c/ret+"), "not (redacted)");
+        let mut form = Form::default();
+        form.authenticate("client 1", &Secret::new("s3"), SecretBy::Post);
+        assert_eq!(form.shown(), [("client_secret", "s3")]);
+        assert!(form.authorization.is_none());
+    }
+
+    #[test]
+    fn each_parameter_once_and_ours_over_extra() {
+        let extra = BTreeMap::from([("client_id".to_owned(), "evil".to_owned()), ("mkt".to_owned(), "en".to_owned())]);
+        let mut form = Form::new(&extra);
+        form.push("client_id", "good");
+        form.push_some("scope", Some(""));
+        form.push_some("audience", None);
+        assert_eq!(form.shown(), [("mkt", "en"), ("client_id", "good")]);
+    }
+}
