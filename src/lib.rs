@@ -58,6 +58,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use cli::{Cli, Command, Docker, GitHelper};
 
 /// Runs keyfob as `args` say, the first of which is the name it was called by (`git-credential-keyfob` is `keyfob git`),
@@ -71,15 +72,18 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             commands::run(command)
         }
         Err(error) => {
-            let wanted = !error.use_stderr();
-            let text = error.render().to_string();
             // A closed stream is no reason to fail differently.
-            let _ = if wanted {
-                std::io::stdout().write_all(text.as_bytes())
-            } else {
-                std::io::stderr().write_all(text.as_bytes())
-            };
-            if wanted { ExitCode::SUCCESS } else { commands::misspelt(&args) }
+            match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                    let _ = std::io::stdout().write_all(error.render().to_string().as_bytes());
+                    return ExitCode::SUCCESS;
+                }
+                ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                    let _ = std::io::stderr().write_all(error.render().to_string().as_bytes());
+                }
+                _ => commands::report(&cli::misspelt(&error, &args)),
+            }
+            commands::misspelt(&args)
         }
     }
 }

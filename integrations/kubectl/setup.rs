@@ -67,7 +67,7 @@ fn files(world: &World) -> Vec<String> {
 const COMMAND: &str = "kubectl config set-credentials acme --exec-api-version=client.authentication.k8s.io/v1 \
                        --exec-command=keyfob --exec-arg=kubectl --exec-arg=--profile --exec-arg=acme \
                        --exec-interactive-mode=Never --exec-provide-cluster-info=false";
-const ALLOWLIST: &str = "only if kubectl (1.35 or newer) keeps a list of plugins: kubectl kuberc set --section \
+const ALLOWLIST: &str = "only where kubectl (1.35 or newer) has an allowlist of plugins:\n  kubectl kuberc set --section \
                          credentialplugin --policy=Allowlist --allowlist-entry=command=keyfob\n";
 
 #[test]
@@ -77,7 +77,7 @@ fn set_up_let_in_and_undone() {
     let before = read(&path);
     let shown = path.display().to_string();
     let follows = format!(
-        "every cluster this user is used for gets the token; with --cluster-info only those of the profile do\ncontext acme \
+        "any cluster this user is taken to gets the token; with --cluster-info only those of the profile\ncontext acme \
          has this user\n{ALLOWLIST}"
     );
 

@@ -60,7 +60,7 @@ pub(crate) struct Kubectl {
 
 /// `keyfob docker`, also as `docker-credential-keyfob`, which takes no options.
 #[derive(Args, Debug)]
-#[command(after_help = "Example: echo registry.acme.dev | docker-credential-keyfob get")]
+#[command(after_help = "Example: echo registry.acme.dev | docker-credential-keyfob get | jq .Username")]
 pub(crate) struct Docker {
     /// What docker wants: get, store, erase, list, version
     #[arg(value_name = "OPERATION")]

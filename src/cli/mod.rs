@@ -6,7 +6,9 @@ mod setup;
 
 use std::ffi::OsString;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::error::{Error, Kind};
 
 pub(crate) use clients::{Docker, Git, GitHelper, Inline, Kubectl};
 pub(crate) use people::{Completions, Doctor, Login, Logout, Providers, Status, Subject, Token};
@@ -54,6 +56,21 @@ pub(crate) enum Command {
     Docker(Docker),
 }
 
+/// What clap says of a call that is off, as every other error is said: its first paragraph in one line, and where the
+/// right words are.
+pub(crate) fn misspelt(error: &clap::Error, args: &[OsString]) -> Error {
+    let text = error.render().to_string();
+    let what: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    let mut command = &Cli::command();
+    let mut called = command.get_name().to_owned();
+    for word in args.iter().skip(1) {
+        let Some(named) = command.find_subcommand(word) else { break };
+        command = named;
+        called = format!("{called} {}", named.get_name());
+    }
+    Error::new(Kind::Usage, what.join(" ").trim_start_matches("error: ")).hint(format!("run: {called} --help"))
+}
+
 /// A client's call, read by the lines of its own command alone: git, kubectl and Docker's helpers run us for everything
 /// they do, and should not pay each time for building the commands of people. `None` where the whole has to look at it.
 pub(crate) fn of_client(args: &[OsString]) -> Option<Command> {
@@ -72,8 +89,6 @@ fn alone<A: Args>(args: &[OsString]) -> Option<A> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

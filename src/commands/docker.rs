@@ -4,7 +4,7 @@
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
-use super::{Errand, print};
+use super::{BY_HAND, Errand, print, refuse_terminal};
 use crate::broker::discover;
 use crate::cli::Docker;
 use crate::clock::SystemClock;
@@ -70,6 +70,7 @@ pub(super) fn run(command: &Docker) -> ExitCode {
 }
 
 fn get() -> Result<String, Failure> {
+    refuse_terminal(BY_HAND)?;
     let server = docker::decode_server(&read()?).map_err(|sentence| Failure::Sentence(sentence, None))?;
     let config = Config::load()?;
     let owner = owner(&config, &server)?;

@@ -5,7 +5,7 @@
 use std::io::{self, Read};
 use std::process::ExitCode;
 
-use super::{Errand, config, print, report};
+use super::{BY_HAND, Errand, config, print, refuse_terminal, report};
 use crate::cli::Git;
 use crate::clock::SystemClock;
 use crate::config::{Config, Destination, Profile, matching};
@@ -43,6 +43,7 @@ fn get(command: &Git) -> Result<()> {
 }
 
 fn answer(command: &Git) -> Result<Vec<u8>> {
+    refuse_terminal(BY_HAND)?;
     let asked = read()?;
     let Some(place) = place(&asked) else { return Ok(Vec::new()) };
     let config = profiles(command)?;

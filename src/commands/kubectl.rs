@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{Errand, config, print, report};
+use super::{BY_HAND, Errand, config, print, refuse_terminal, report};
 use crate::cli::Kubectl;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Destination, Location, Profile, environment};
@@ -41,6 +41,7 @@ pub(super) fn run(command: &Kubectl) -> ExitCode {
 }
 
 fn answer(command: &Kubectl) -> Result<String> {
+    refuse_terminal(BY_HAND)?;
     let clock = SystemClock::new();
     let variable = environment::kubernetes_exec_info();
     let asked = kubectl::decode(variable.as_deref()).map_err(|why| {

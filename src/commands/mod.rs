@@ -15,7 +15,7 @@ mod status;
 mod token;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -99,10 +99,22 @@ pub(crate) fn misspelt(args: &[OsString]) -> ExitCode {
 }
 
 /// Says an error on stderr. A closed stderr has nobody to tell.
-fn report(error: &Error) {
+pub(crate) fn report(error: &Error) {
     trace::failed(error);
     let _ = io::stderr().write_all(error.lines().as_bytes());
 }
+
+/// Stops where the answer would be a token on a screen. No client reads one from a terminal, so this is a person who tries
+/// what clients run.
+fn refuse_terminal(hint: &str) -> Result<()> {
+    if io::stdout().is_terminal() {
+        return Err(Error::new(Kind::Usage, "a token would stay on this terminal and in its history").hint(hint));
+    }
+    Ok(())
+}
+
+/// What helps somebody who runs a client's command by hand.
+const BY_HAND: &str = "to see one, run: keyfob token --show; to try a client, run: keyfob doctor";
 
 /// Prints to stdout. Whoever closed it has heard enough.
 fn print(text: &[u8]) -> Result<()> {
@@ -157,7 +169,8 @@ fn choose(subject: &Subject) -> Result<Chosen> {
             let (user, location) = parse_url(url)?;
             let found = matching::choose(config.profiles.iter(), &location, user.as_deref())?;
             let (profile, destination) = found.ok_or_else(|| {
-                Error::new(Kind::Usage, format!("no profile answers for {location}")).hint(config.choices())
+                Error::new(Kind::Usage, format!("no profile answers for {location}"))
+                    .hint(format!("add it to hosts of a profile; {}", config.choices()))
             })?;
             (index_of(profile), destination.clone(), Some(location))
         }

@@ -1,18 +1,16 @@
 //! `keyfob token`: a token for scripts, never by accident to a terminal.
 
-use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use super::{Errand, choose, print};
+use super::{Errand, choose, print, refuse_terminal};
 use crate::cli::Token;
 use crate::config::TokenKind;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::human::presence::Client;
 
 pub(super) fn run(command: &Token) -> Result<ExitCode> {
-    if io::stdout().is_terminal() && !command.show {
-        return Err(Error::new(Kind::Usage, "a token would stay on this terminal and in its history")
-            .hint("pipe the output, or add --show"));
+    if !command.show {
+        refuse_terminal("pipe the output, or add --show")?;
     }
     let mut chosen = choose(&command.subject)?;
     if command.id {

@@ -24,23 +24,26 @@ const fn key(name: &'static str, says: &'static str, example: &'static str) -> K
 /// In the order in which they are written.
 const KEYS: &[Key] = &[
     key("provider", "one of: keyfob providers", ""),
-    key("client_id", "under which the provider knows this program", ""),
+    key("client_id", "keyfob's name at the provider", ""),
     key("issuer", "who the provider is, to the letter", ""),
-    key("base_url", "where it is, for your own server or a custom domain", "https://auth.acme.dev"),
+    key("base_url", "for your own server or domain", "https://auth.acme.dev"),
     key("device_authorization_endpoint", "where a code is asked for", ""),
     key("token_endpoint", "where the code becomes a token", ""),
     key("client_secret_file", "a file of mode 0600", ""),
-    key("ca_file", "certificates to trust beside the system's", ""),
+    key("ca_file", "trusted beside the system's", ""),
     key("scopes", "what the token is asked for", ""),
     key("audience", "whom the token is for", ""),
-    key("hosts", "where tokens may go, and nowhere else", "git.acme.dev"),
-    key("clusters", "the same for Kubernetes API servers", "https://k8s.acme.dev:6443"),
-    key("token", "which one they get: \"access\" or \"id\"", "id"),
+    key("hosts", "where tokens may go", "git.acme.dev"),
+    key("clusters", "the same, for kubectl", "https://k8s.acme.dev:6443"),
+    key("token", "which one: \"access\" or \"id\"", "id"),
     key("organization", "the one the token is for", "org_01H..."),
     key("account", "who signs in, where several do", "ann"),
-    key("username", "what git and registries are told beside the token", ""),
+    key("username", "told beside the token", ""),
     key("extra", "sent along with every request", ""),
 ];
+
+/// Longer lines have their comment behind them: the others stay within 80 columns, indented as `setup` shows them.
+const WIDEST: usize = 46;
 
 /// Whether an optional key is worth showing beside a provider.
 fn fits(key: &str, preset: &Preset) -> bool {
@@ -117,7 +120,7 @@ impl Draft {
                 None => example(key, preset).map(|value| (format!("# {} = {value}", key.name), key.says)),
             })
             .collect();
-        let width = rows.iter().map(|(row, _)| row.chars().count()).filter(|width| *width < 60).max().unwrap_or(0);
+        let width = rows.iter().map(|(row, _)| row.chars().count()).filter(|width| *width <= WIDEST).max().unwrap_or(0);
         let mut text = format!("{} for {}\n[profile.{name}]\n", mark(name), preset.title);
         for (row, says) in rows {
             let _ = writeln!(text, "{row:width$}  # {says}");

@@ -94,7 +94,7 @@ impl Source<'_> {
             let hint = if what.ends_with("\"client_secret\"") {
                 "register keyfob as a public client, which has no secret; where a provider wants one, client_secret_file names its file"
             } else {
-                "correct or remove it; the README lists every key"
+                "correct or remove it; integrations/providers/README.md lists every key"
             };
             self.error(error.span(), &what).hint(hint)
         })

@@ -122,6 +122,20 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_shows_what_is_printed() {
+        let complete = "https://acme.authkit.app/device?user_code=WDJB-MJHT";
+        let prompt = Prompt {
+            what: "git needs to sign in to git.acme.dev",
+            profile: "profile acme at WorkOS AuthKit",
+            account: None,
+            pending: &pending("WDJB-MJHT", complete),
+            opens_browser: false,
+            now: 1_000,
+        };
+        assert!(include_str!("../../README.md").contains(&text(&prompt, "laptop", &Layout::default())));
+    }
+
+    #[test]
     fn forty_columns_cut_nothing_and_break_no_address() {
         let layout = Layout { columns: Some(40), bold: true, picture: Some((40, 12)), rewrites: true };
         assert_eq!(

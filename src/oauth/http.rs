@@ -206,10 +206,16 @@ fn why(url: &str, proxy: Option<&Proxy>, error: &ureq::Error) -> Unreachable {
             passing(format!("{peer} did not answer in time"), its_mend.unwrap_or(mend))
         }
         ureq::Error::ConnectProxyFailed(words) => {
-            let words = escape(words);
-            let mend = "does the proxy want a user name and password?";
-            let mend = its_mend.map(|its| format!("{its}; {mend}"));
-            lasting(format!("{peer} does not let us through to {host}: {words}"), mend.unwrap_or_else(again))
+            // The library says the number twice: "proxy server responded 407/407".
+            let answer = words.rsplit_once(' ').and_then(|(_, word)| word.split_once('/')).map(|(number, _)| number);
+            let words = answer.map_or_else(|| escape(words), |number| format!("it answered {}", escape(number)));
+            let mend = match (answer, proxy) {
+                (Some("407"), Some(Proxy { variable, .. })) => {
+                    format!("write {variable} as http://USER:PASSWORD@HOST:PORT, or add {host} to NO_PROXY")
+                }
+                _ => its_mend.unwrap_or_else(again),
+            };
+            lasting(format!("{peer} does not let us through to {host}: {words}"), mend)
         }
         ureq::Error::BodyExceedsLimit(_) => passing(format!("{host} sent more than a megabyte"), again()),
         ureq::Error::Io(error) if is_no_getent(error) => lasting(
@@ -294,10 +300,16 @@ mod tests {
                 "ca_file",
             ),
             (
-                ureq::Error::ConnectProxyFailed("407 \u{1b}".to_owned()),
+                ureq::Error::ConnectProxyFailed("proxy server responded 407/407".to_owned()),
                 true,
-                "the proxy proxy.dev:3128 (HTTPS_PROXY) does not let us through to a.dev: 407",
-                "password?",
+                "the proxy proxy.dev:3128 (HTTPS_PROXY) does not let us through to a.dev: it answered 407",
+                "write HTTPS_PROXY as http://USER:PASSWORD@HOST:PORT, or add a.dev to NO_PROXY",
+            ),
+            (
+                ureq::Error::ConnectProxyFailed("proxy server did not respond \u{1b}".to_owned()),
+                true,
+                "the proxy proxy.dev:3128 (HTTPS_PROXY) does not let us through to a.dev: proxy server did not",
+                "correct HTTPS_PROXY, or add a.dev to NO_PROXY",
             ),
             (ureq::Error::BodyExceedsLimit(1), false, "a.dev sent more than a megabyte", "try again"),
         ] {

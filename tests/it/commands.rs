@@ -58,6 +58,29 @@ fn login_shows_the_code_of_whoever_waits() {
 }
 
 #[test]
+fn a_call_that_is_off_is_told_as_every_error_is() {
+    let sandbox = Sandbox::new();
+    for (args, what, help) in [
+        (&["logoutt"][..], "unrecognized subcommand 'logoutt'", "keyfob --help"),
+        (&["status", "--jso"], "unexpected argument '--jso' found", "keyfob status --help"),
+        (
+            &["setup", "kubectl"],
+            "the following required arguments were not provided: --user <NAME>",
+            "keyfob setup kubectl --help",
+        ),
+        (
+            &["completions", "tcsh"],
+            "invalid value 'tcsh' for '<SHELL>' [possible values: bash, elvish, fish, powershell, zsh]",
+            "keyfob completions --help",
+        ),
+    ] {
+        let done = sandbox.run(args, "");
+        assert_eq!((done.stdout.as_str(), done.code), ("", Some(2)));
+        assert_eq!(done.stderr, format!("keyfob: {what}\nkeyfob: hint: run: {help}\n"));
+    }
+}
+
+#[test]
 fn exit_codes() {
     let provider = Provider::start();
     let sandbox = Sandbox::signed_up(&provider);
@@ -121,4 +144,14 @@ fn a_token_is_not_shown_to_a_terminal() {
     let refused = screen("keyfob token");
     assert!(refused.contains("add --show") && !refused.contains("eyJ"), "{refused}");
     assert!(screen("keyfob token --show").contains("eyJ"));
+    for client in [
+        "printf 'protocol=https\\nhost=git.acme.dev\\n\\n' | keyfob git get",
+        "echo git.acme.dev | keyfob docker get || true",
+        "keyfob kubectl || true",
+    ] {
+        let refused = screen(client);
+        assert!(refused.contains("run: keyfob token --show") && !refused.contains("eyJ"), "{client}: {refused}");
+        let piped = screen(&format!("{{ {client}; }} | tr -d e"));
+        assert!(piped.contains("yJ"), "{client}: a pipe is answered: {piped}");
+    }
 }

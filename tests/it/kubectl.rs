@@ -244,7 +244,7 @@ fn on_a_terminal_a_denial_is_said_once() {
     let provider = Provider::start();
     let sandbox = clustered(&provider);
     let mut command = sandbox.command("script");
-    command.args(["-qec", "sh -c 'for i in 1 2 3 4 5; do keyfob kubectl; done'", "/dev/null"]);
+    command.args(["-qec", "sh -c 'for i in 1 2 3 4 5; do keyfob kubectl >answer; done'", "/dev/null"]);
     command.env_remove("CI").env("KUBERNETES_EXEC_INFO", info("v1", None));
     let child = begin(command, "");
     provider.decide(&open_code(&provider), false);

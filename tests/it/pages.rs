@@ -124,3 +124,41 @@ fn page(name: &str, sheet: &str) -> String {
     text.push_str(&format!("\n```toml\n[profile.{}\n```\n", profile.trim_end()));
     text
 }
+
+/// Relative links of the documents, with the headings they name.
+#[test]
+fn every_link_of_the_documents_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let top = ["README.md", "SECURITY.md", "CHANGELOG.md", ".ci/README.md", "benches/README.md"];
+    let mut pages: Vec<PathBuf> = top.map(|name| root.join(name)).into();
+    for folder in std::fs::read_dir(root.join("integrations")).expect("a folder").flatten() {
+        let files = std::fs::read_dir(folder.path()).into_iter().flatten().flatten().map(|file| file.path());
+        pages.extend(files.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+    }
+    let mut followed = 0;
+    for page in pages {
+        let text = std::fs::read_to_string(&page).expect("a page");
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.contains("://") {
+                continue;
+            }
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { page.clone() } else { page.parent().expect("a folder").join(file) };
+            assert!(target.exists(), "{}: {link}", page.display());
+            let there = || headings(&std::fs::read_to_string(&target).expect("a page"));
+            assert!(heading.is_empty() || there().iter().any(|known| known == heading), "{}: {link}", page.display());
+            followed += 1;
+        }
+    }
+    assert!(followed > 40, "{followed}");
+}
+
+/// The headings of a page as links name them: small letters, hyphens between words, nothing else.
+fn headings(text: &str) -> Vec<String> {
+    let lines = text.lines().filter(|line| line.starts_with('#'));
+    let name = |line: &str| {
+        let words = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+        words.chars().filter(|letter| letter.is_alphanumeric() || "-_".contains(*letter)).collect()
+    };
+    lines.map(name).collect()
+}

@@ -48,7 +48,7 @@ fn said(done: Transcript) -> String {
     done.stdout
 }
 
-const HEAD: &str = "# What keyfob signs in to. Its README lists every key; `keyfob providers` says what each provider needs.\n\
+const HEAD: &str = "# What keyfob signs in to. `keyfob providers` says what each provider needs; integrations/providers has every key.\n\
                     # Tokens go to the hosts and clusters named here and nowhere else, so keep this file your own.\n\n";
 
 #[test]
@@ -59,19 +59,19 @@ fn written_checked_used_and_undone() {
     let base = format!("base_url = \"{}\"", provider.url());
     let rows = [
         ("provider = \"workos\"", "one of: keyfob providers"),
-        (client_id.as_str(), "under which the provider knows this program"),
-        (&base, "where it is, for your own server or a custom domain"),
-        ("hosts = [\"git.acme.dev\"]", "where tokens may go, and nowhere else"),
-        ("# clusters = [\"https://k8s.acme.dev:6443\"]", "the same for Kubernetes API servers"),
+        (client_id.as_str(), "keyfob's name at the provider"),
+        (&base, "for your own server or domain"),
+        ("hosts = [\"git.acme.dev\"]", "where tokens may go"),
+        ("# clusters = [\"https://k8s.acme.dev:6443\"]", "the same, for kubectl"),
         ("# organization = \"org_01H...\"", "the one the token is for"),
         ("# account = \"ann\"", "who signs in, where several do"),
-        ("# username = \"oauth2\"", "what git and registries are told beside the token"),
+        ("# username = \"oauth2\"", "told beside the token"),
     ];
     let width = rows.iter().map(|(row, _)| row.len()).max().unwrap();
     let rows: String = rows.iter().map(|(row, says)| format!("{row:width$}  # {says}\n")).collect();
     let table = format!("# acme: set up by keyfob for WorkOS AuthKit\n[profile.acme]\n{rows}");
     let shown: String = table.lines().map(|line| format!("  {line}\n")).collect();
-    let next = "WorkOS AuthKit lets this client sign people in\nnext, of these what you need:\n  keyfob setup git --profile \
+    let next = "WorkOS AuthKit lets this client sign people in\nnext, whichever you need:\n  keyfob setup git --profile \
                 acme\n  keyfob setup docker --profile acme\n  keyfob login acme\n";
 
     let dry = said(setup(&sandbox, &provider, "acme", "git.acme.dev", &["--dry-run"]));
@@ -224,9 +224,9 @@ fn only_what_the_provider_accepts_is_written() {
 
     server.describe("", "");
     for (answer, hint) in [
-        (refusal(401, "invalid_client", "no such client"), "check client_id in the profile"),
+        (refusal(401, "invalid_client", "no such client"), "check --client-id; see "),
         (refusal(400, "unauthorized_client", "not for devices"), "allow the device flow for this client"),
-        (refusal(400, "invalid_scope", "no"), "correct scopes in the profile"),
+        (refusal(400, "invalid_scope", "no"), "correct --scope"),
     ] {
         server.on("/device", [answer]);
         let done = sandbox.run(&args, "");

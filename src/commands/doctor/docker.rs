@@ -97,7 +97,9 @@ fn replay(visit: &mut Visit<'_>, host: &Host<'_>, key: &str, path: &Path) {
         return;
     }
     if !visit.is_signed_in(host.profile) {
-        return visit.report.ok(&AREA, format!("docker asks keyfob for {key} ({}); not tried", shown(path)));
+        return visit
+            .report
+            .ok(&AREA, format!("docker asks keyfob for {key} ({}), not tried, as there is no token yet", shown(path)));
     }
     let environment = [("KEYFOB_INTERACTIVE".to_owned(), "never".to_owned())];
     match ask(HELPER.as_ref(), &["get"], &environment, key.as_bytes()) {

@@ -12,7 +12,7 @@ use super::{Visit, expected, session};
 use crate::cli::{Cli, Command, Kubectl};
 use crate::commands::{kubectl as plugin, setup_command};
 use crate::config::programs::{find, is_program};
-use crate::config::{Destination, Location, Profile, folders};
+use crate::config::{Config, Destination, Location, Profile, folders};
 use crate::human::escape::{escape, quote};
 use crate::oauth::jwt;
 use crate::process::{self, Answer, With};
@@ -56,6 +56,11 @@ pub(super) fn examine<'a>(visit: &mut Visit<'a>, profiles: &[&'a Profile], progr
         }
         let looked_at = look_at(visit, user, location.as_ref());
         if let (Some((profile, destination)), Some(location)) = (looked_at, location) {
+            if let Some(meant) = of_cluster(visit.config, &location).filter(|_| profile.clusters.is_empty()) {
+                let (name, own, other) = (escape(user.name), profile.title(), meant.title());
+                let what = format!("user {name} takes a token of {own} to {location}, which is a cluster of {other}");
+                visit.report.warning(&AREA, what, Some(&user.setup(Some(meant))));
+            }
             replay(visit, user, profile, destination);
             served.push(location);
         }
@@ -143,6 +148,11 @@ impl User<'_> {
     }
 }
 
+/// The profile that names a cluster.
+fn of_cluster<'a>(config: &'a Config, server: &Location) -> Option<&'a Profile> {
+    config.profiles.iter().find(|profile| profile.clusters.iter().any(|(entry, _)| entry.location == *server))
+}
+
 /// Looks at an entry; the profile and what the cluster gets, where it can be replayed.
 fn look_at<'a>(
     visit: &mut Visit<'a>,
@@ -167,7 +177,8 @@ fn look_at<'a>(
         Ok(profile) => profile,
         Err(error) => {
             let what = format!("user {name} of the kubeconfig: {}", error.text());
-            visit.report.problem(&AREA, what, user.setup(config.profiles.first()));
+            let meant = server.and_then(|server| of_cluster(config, server)).or(config.profiles.first());
+            visit.report.problem(&AREA, what, user.setup(meant));
             return None;
         }
     };
@@ -246,7 +257,9 @@ fn faults(visit: &mut Visit<'_>, user: &User<'_>, profile: &Profile) -> Vec<(Str
 fn replay<'a>(visit: &mut Visit<'a>, user: &User<'_>, profile: &'a Profile, destination: &Destination) {
     let (name, server) = (escape(user.name), escape(user.server));
     if !visit.is_signed_in(profile) {
-        return visit.report.ok(&AREA, format!("user {name} runs keyfob for {server}; not tried"));
+        return visit
+            .report
+            .ok(&AREA, format!("user {name} runs keyfob for {server}, not tried, as there is no token yet"));
     }
     let own = user.exec["env"].as_array().into_iter().flatten();
     let mut environment: Vec<(String, String)> = own

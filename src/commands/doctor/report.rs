@@ -89,7 +89,9 @@ impl Report {
     /// The same thing is said once, however many ways led to it.
     fn add(&mut self, area: &Area, level: Level, what: &str, mend: Option<&str>) {
         let (what, mend) = (defuse(what), mend.map(defuse));
-        let same = |known: &Finding| (&known.area, &known.what, &known.mend) == (area, &what, &mend);
+        let same = |known: &Finding| {
+            (&known.what, &known.mend) == (&what, &mend) && (known.area == *area || level == Level::Problem)
+        };
         if !self.findings.iter().any(same) {
             self.findings.push(Finding { area: area.clone(), level, what, mend });
         }

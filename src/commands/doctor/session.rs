@@ -23,13 +23,13 @@ pub(super) fn examine<'a>(
     let area = area(profile);
     let id = record::id(profile, &endpoints.token);
     let peek = |visit: &mut Visit<'_>| match Store::open().and_then(|store| store.peek(&id)) {
-        Ok(record) => record.unwrap_or_default(),
+        Ok(record) => Some(record.unwrap_or_default()),
         Err(error) => {
             visit.report.error(&area, &error);
-            Record::default()
+            None
         }
     };
-    let mut record = peek(visit);
+    let Some(mut record) = peek(visit) else { return false };
     if record.refresh_token.is_some()
         && let Some(http) = http
     {
@@ -42,7 +42,8 @@ pub(super) fn examine<'a>(
         } else if !renew(visit, profile, endpoints, http, &record) {
             return false;
         }
-        record = peek(visit);
+        let Some(renewed) = peek(visit) else { return false };
+        record = renewed;
     }
     let now = visit.clock.now();
     if record.refresh_token.is_some() || has_living(&record, now) {

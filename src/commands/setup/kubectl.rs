@@ -179,9 +179,7 @@ impl User<'_> {
                 "the clusters of this profile take different tokens: kubectl tells which it means (provideClusterInfo)",
             )?;
         } else if !self.plugin.cluster_info && !profile.clusters.is_empty() {
-            say(
-                "every cluster this user is used for gets the token; with --cluster-info only those of the profile do",
-            )?;
+            say("any cluster this user is taken to gets the token; with --cluster-info only those of the profile")?;
         }
         let view = kubeconfig::effective(false)?;
         let contexts: Vec<&str> = view.contexts_of(name).map(|(context, _)| context).collect();
@@ -193,7 +191,8 @@ impl User<'_> {
         let entry = format!("--allowlist-entry=command={}", self.plugin.command);
         let kuberc =
             ["kuberc", "set", "--section", "credentialplugin", "--policy=Allowlist", &entry].map(str::to_owned);
-        say(&format!("only if kubectl (1.35 or newer) keeps a list of plugins: {}", command_line(&kuberc)))?;
+        say("only where kubectl (1.35 or newer) has an allowlist of plugins:")?;
+        say(&format!("  {}", command_line(&kuberc)))?;
         if !how.dry_run {
             say(&format!("next: {}", profile.login_command()))?;
         }

@@ -96,7 +96,7 @@ fn owner<'a>(config: &'a Config, only: Option<&'a Profile>, asked: &Entry) -> Re
             (Some(profile), Some(path)) => {
                 format!("add \"{asked}\" to hosts of [profile.{}] in {}", profile.title(), path.display())
             }
-            _ => format!("add it to the hosts of a profile; {}", config.choices()),
+            _ => format!("add it to hosts of a profile; {}", config.choices()),
         };
         Error::new(Kind::Configuration, format!("{who} for {asked}")).hint(hint)
     })

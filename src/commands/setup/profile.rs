@@ -19,7 +19,7 @@ use crate::store::client_secret;
 use crate::store::foreign::Foreign;
 
 /// What a new file begins with.
-const HEAD: &str = "# What keyfob signs in to. Its README lists every key; `keyfob providers` says what each provider needs.\n\
+const HEAD: &str = "# What keyfob signs in to. `keyfob providers` says what each provider needs; integrations/providers has every key.\n\
                     # Tokens go to the hosts and clusters named here and nowhere else, so keep this file your own.\n";
 
 pub(super) fn run(command: &SetUpProfile, how: How) -> Result<ExitCode> {
@@ -191,7 +191,12 @@ fn check(profile: &Profile) -> Result<Option<Error>> {
     let (kind, text) = (error.kind, error.text());
     let mend = error.mend().unwrap_or("see what it says to: keyfob login");
     match kind {
-        Kind::Refused => Err(Error::new(kind, format!("{text} (nothing was written)")).hint(mend)),
+        // What a profile lacks that was never written is an option that was off.
+        Kind::Refused => {
+            let mend =
+                mend.replace("client_id in the profile", "--client-id").replace("scopes in the profile", "--scope");
+            Err(Error::new(kind, format!("{text} (nothing was written)")).hint(mend))
+        }
         Kind::Transient => Ok(Some(doubt(&text).hint("to check it later, run the same command again"))),
         _ => Ok(Some(doubt(&text).hint(mend))),
     }
@@ -207,7 +212,7 @@ fn say_what_follows(profile: &Profile, name: &str, user: Option<&str>) -> Result
     let kubectl = (!profile.clusters.is_empty() || user.is_some())
         .then(|| format!("{} --user {}", setup_command("kubectl", profile), quote(user.unwrap_or(name))));
     let login = Some(profile.login_command());
-    say("next, of these what you need:")?;
+    say("next, whichever you need:")?;
     for command in [git, docker, kubectl, login].into_iter().flatten() {
         say(&format!("  {command}"))?;
     }

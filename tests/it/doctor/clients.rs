@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{CLUSTER, Home, one, run_mend};
 use crate::support::provider::CLIENT_ID;
+use crate::support::sandbox::workos;
 
 #[test]
 fn other_helpers_get_the_tokens() {
@@ -175,6 +176,22 @@ fn a_kubeconfig_is_wrong() {
         "{}",
         done.stdout
     );
+}
+
+#[test]
+fn a_kubeconfig_names_a_profile_of_other_places() {
+    let home = Home::signed_out();
+    let file = fs::read_to_string(home.sandbox.config()).unwrap();
+    let other = workos(&home.provider, "aaa", "hosts = [\"other.acme.dev\"]");
+    home.sandbox.configure(&format!("{other}\n{file}"));
+    let mend = "run: keyfob setup kubectl --profile acme --user ann --cluster-info";
+    home.kubectl(|exec| exec["args"] = json!(["kubectl", "--profile", "conect"]));
+    let what = "user ann of the kubeconfig: no profile is called \"conect\"".to_owned();
+    assert!(home.problems(&[]).contains(&(what, mend.to_owned())), "not the first profile, but the cluster's own");
+    home.kubectl(|exec| exec["args"] = json!(["kubectl", "--profile", "aaa"]));
+    let said = home.doctor(&[]).stdout;
+    let what = format!("user ann takes a token of aaa to {CLUSTER}, which is a cluster of acme");
+    assert!(said.contains(&format!("  warning  {what}\n           {mend}\n")), "{said}");
 }
 
 #[test]

@@ -260,6 +260,9 @@ fn modes_are_open() {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         let found = home.problems(&[]);
         assert_eq!(found[0], (what.to_owned(), mend.to_owned()), "{found:?}");
+        assert_eq!(found.iter().filter(|(said, _)| said == what).count(), 1, "it is said once: {found:?}");
+        let said = home.doctor(&[]).stdout;
+        assert!(path != record || !said.contains("warning  nobody is signed in"), "nobody knows: {said}");
         run_mend(&home, mend);
         assert_eq!(home.problems(&[]), [], "after {mend}");
     }
