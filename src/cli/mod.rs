@@ -29,7 +29,7 @@ pub(crate) struct Cli {
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make a profile; name keyfob to git, docker, kubectl; undo it
+    /// Write a profile; have git, docker, kubectl ask keyfob; undo it
     Setup(Setup),
     /// Sign in now
     Login(Login),

@@ -23,11 +23,11 @@ pub(crate) struct Setup {
 pub(crate) enum SetUp {
     /// Write a profile, and check it against the provider
     Profile(Box<SetUpProfile>),
-    /// Name keyfob to git, for hosts of a profile
+    /// Have git ask keyfob for the hosts of a profile
     Git(SetUpGit),
-    /// Name keyfob to docker, and to podman and skopeo
+    /// Have docker, podman and skopeo ask keyfob
     Docker(SetUpDocker),
-    /// Name keyfob in a kubeconfig, as a user's plugin
+    /// Have kubectl ask keyfob for a user of the kubeconfig
     Kubectl(SetUpKubectl),
 }
 

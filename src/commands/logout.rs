@@ -34,8 +34,13 @@ pub(super) fn run(command: &Logout) -> Result<ExitCode> {
             done
         }));
     }
-    for id in store.ids()?.iter().filter(|id| !seen.contains(id)) {
+    let mut strays = store.ids()?;
+    strays.retain(|id| !seen.contains(id));
+    for id in &strays {
         well &= reported(forget_stray(&store, id));
+    }
+    if well && seen.is_empty() && strays.is_empty() {
+        print(b"nobody is signed in\n")?;
     }
     Ok(code(well))
 }

@@ -47,4 +47,29 @@ impl Paper {
         };
         if self.has_colours { format!("\u{1b}[{code}m{text}{RESET}") } else { text.to_owned() }
     }
+
+    /// One line, or as many as the width makes of it, broken between words, those after the first indented. What is longer
+    /// than a line stays whole, so that it can be copied.
+    pub(crate) fn fold(&self, indent: usize, words: &str) -> String {
+        let room = self.width.map_or(usize::MAX, |width| width.saturating_sub(indent).max(1));
+        // The first line may be longer by what the others are indented.
+        let lead: String = words.chars().take(indent).collect();
+        let mut lines = folded(&words[lead.len()..], room);
+        if let Some(first) = lines.first_mut() {
+            first.insert_str(0, &lead);
+        }
+        lines.join(&format!("\n{:indent$}", ""))
+    }
+}
+
+/// A list in as few lines as hold it; an entry that is longer than a line stays whole.
+pub(crate) fn folded(list: &str, room: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for entry in list.split_inclusive(' ') {
+        match lines.last_mut().filter(|line| line.chars().count() + entry.trim_end().chars().count() <= room) {
+            Some(line) => line.push_str(entry),
+            None => lines.push(entry.to_owned()),
+        }
+    }
+    lines.iter().map(|line| line.trim_end().to_owned()).collect()
 }

@@ -49,6 +49,8 @@ fn all_takes_sessions_whose_profile_is_gone() {
     let done = sandbox.run(&["logout", "--all"], "");
     assert_eq!(done.stdout, "acme: forgotten here; no profile names it any more, so the provider was not told\n");
     assert!(sandbox.files(".json").is_empty());
+    let again = sandbox.run(&["logout", "--all"], "");
+    assert_eq!((again.stdout.as_str(), again.code), ("nobody is signed in\n", Some(0)));
 }
 
 /// A profile with everything at one server but what `more` of its metadata says, and a sign-in there.

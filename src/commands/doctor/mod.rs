@@ -22,6 +22,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, Destination, Entry, Location, Profile, matching, new_profile};
 use crate::error::{Error, Kind, Result};
 use crate::human::escape::escape;
+use crate::human::paper::Paper;
 
 /// What is looked at and found on one run.
 struct Visit<'a> {
@@ -70,7 +71,7 @@ pub(super) fn run(command: &Doctor) -> Result<ExitCode> {
     let user = named.as_ref().and_then(|(user, _)| user.as_deref());
     visit.examine(user, unreadable.as_ref());
     let report = visit.report;
-    print(if command.json { report.as_json()? } else { report.as_text() }.as_bytes())?;
+    print(if command.json { report.as_json()? } else { report.as_text(&Paper::of_stdout()) }.as_bytes())?;
     Ok(if report.is_healthy() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::human::escape::{self, defuse};
+use crate::human::paper::{Ink, Paper};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +19,14 @@ pub(super) enum Level {
 }
 
 impl Level {
+    fn ink(self) -> Ink {
+        match self {
+            Self::Ok => Ink::Well,
+            Self::Warning => Ink::Wanting,
+            Self::Problem => Ink::Broken,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -109,15 +118,19 @@ impl Report {
         findings
     }
 
-    pub(super) fn as_text(&self) -> String {
+    /// For people. What is said is broken between words where the paper is narrow; a command stays whole, to be copied.
+    pub(super) fn as_text(&self, paper: &Paper) -> String {
         let mut text = String::new();
         let mut area = None;
         for finding in self.sorted() {
             if area != Some(&finding.area) {
-                let _ = writeln!(text, "{}{}", if area.is_some() { "\n" } else { "" }, defuse(&finding.area.name()));
+                let name = paper.paint(Ink::Heading, &defuse(&finding.area.name()));
+                let _ = writeln!(text, "{}{name}", if area.is_some() { "\n" } else { "" });
                 area = Some(&finding.area);
             }
-            let _ = writeln!(text, "  {:<7}  {}", finding.level.name(), finding.what);
+            let level = finding.level.name();
+            let line = paper.fold(11, &format!("  {level:<7}  {}", finding.what));
+            let _ = writeln!(text, "  {}{}", paper.paint(finding.level.ink(), level), &line[2 + level.len()..]);
             if let Some(mend) = &finding.mend {
                 let _ = writeln!(text, "           {mend}");
             }
@@ -175,10 +188,15 @@ mod tests {
             report.problem(&Area::Programs, "c", "run: d");
         }
         assert_eq!(
-            report.as_text(),
+            report.as_text(&Paper::NONE),
             "programs\n  problem  c\n           run: d\n\nprofile acme\n  warning  b\n\n\
              git\n  ok       a\\u{1b}[2J\n\n1 problem, 1 warning\n"
         );
+        let narrow = Paper { width: Some(24), ..Paper::NONE };
+        report.warning(&Area::Kubectl, "what is long is folded", Some("run: this is not, to be copied"));
+        let said = report.as_text(&narrow);
+        let folded = "  warning  what is long\n           is folded\n           run: this is not, to be copied\n";
+        assert!(said.contains(folded), "{said}");
         assert!(!report.is_healthy());
         let value: Value = serde_json::from_str(&report.as_json().unwrap()).unwrap();
         assert_eq!((&value["version"], &value["healthy"]), (&json!(1), &json!(false)));

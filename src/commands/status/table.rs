@@ -8,7 +8,7 @@ use super::{Broken, Row, State};
 use crate::clock::{self, Timestamp};
 use crate::config::Config;
 use crate::human::escape::{defuse, escape};
-use crate::human::paper::{Ink, Paper};
+use crate::human::paper::{Ink, Paper, folded};
 use crate::store::passwords::Listed;
 
 const HEADINGS: [&str; 6] = ["PROFILE", "ACCOUNT", "TOKEN", "RENEWS", "LAST USED", "HOSTS"];
@@ -125,18 +125,6 @@ fn length(text: &str) -> usize {
     text.chars().count()
 }
 
-/// A list in as few lines as hold it; an entry that is longer than a line stays whole.
-fn folded(list: &str, room: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for entry in list.split_inclusive(' ') {
-        match lines.last_mut().filter(|line| length(line) + length(entry.trim_end()) <= room) {
-            Some(line) => line.push_str(entry),
-            None => lines.push(entry.to_owned()),
-        }
-    }
-    lines.iter().map(|line| line.trim_end().to_owned()).collect()
-}
-
 /// A block for each profile: its name, and below it what there is to say.
 fn blocks(lines: &[([String; 6], Ink)], paper: &Paper) -> String {
     let mut text = String::new();
@@ -144,7 +132,7 @@ fn blocks(lines: &[([String; 6], Ink)], paper: &Paper) -> String {
         let [name, _, token, ..] = cells;
         let _ = writeln!(text, "{}  {}", paper.paint(Ink::Heading, name), paper.paint(*ink, token));
         for (heading, cell) in HEADINGS.iter().zip(cells).skip(1).filter(|(_, cell)| *cell != token && *cell != "-") {
-            paragraph_at(&mut text, paper, 14, &format!("  {:10}  {cell}", heading.to_ascii_lowercase()));
+            let _ = writeln!(text, "{}", paper.fold(14, &format!("  {:10}  {cell}", heading.to_ascii_lowercase())));
         }
     }
     text
@@ -195,20 +183,7 @@ fn advice(text: &mut String, paper: &Paper, what: &str, command: &str) {
 }
 
 fn paragraph(text: &mut String, paper: &Paper, words: &str) {
-    paragraph_at(text, paper, 2, words);
-}
-
-/// One line, or as many as the paper's width makes of it, broken between words, those after the first indented. What is
-/// longer than a line stays whole, so that it can be copied.
-fn paragraph_at(text: &mut String, paper: &Paper, indent: usize, words: &str) {
-    let room = paper.width.map_or(usize::MAX, |width| width.saturating_sub(indent).max(1));
-    // The first line may be longer by what the others are indented.
-    let lead: String = words.chars().take(indent).collect();
-    let mut lines = folded(&words[lead.len()..], room);
-    if let Some(first) = lines.first_mut() {
-        first.insert_str(0, &lead);
-    }
-    let _ = writeln!(text, "{}", lines.join(&format!("\n{:indent$}", "")));
+    let _ = writeln!(text, "{}", paper.fold(2, words));
 }
 
 #[cfg(test)]
@@ -226,8 +201,6 @@ mod tests {
             "beta is signed out;\n  run:\n  keyfob login beta\n\
              see\n  https://a.very.long.address.dev/that/stays/whole\n  now\n"
         );
-        let mut text = String::new();
-        paragraph_at(&mut text, &narrow, 9, "  hosts  a.acme.dev, b.acme.dev");
-        assert_eq!(text, "  hosts  a.acme.dev,\n         b.acme.dev\n");
+        assert_eq!(narrow.fold(9, "  hosts  a.acme.dev, b.acme.dev"), "  hosts  a.acme.dev,\n         b.acme.dev");
     }
 }
