@@ -93,6 +93,13 @@ pub(crate) fn failed(error: &Error) {
 
 /// A URL, or a path with what may follow it, without user name, password and the values of its query.
 pub(crate) fn url(text: &str) -> String {
+    // A stray `?` or `#` in a password would end the place before its `@`.
+    if let Some((scheme, rest)) = text.split_once("://") {
+        let authority = rest.split('/').next().unwrap_or_default();
+        if authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(['?', '#'])) {
+            return format!("{scheme}://{HIDDEN}");
+        }
+    }
     let text = text.split('#').next().unwrap_or_default();
     let (place, query) = text.split_once('?').map_or((text, None), |(place, query)| (place, Some(query)));
     let mut shown = match place.split_once("://") {
@@ -129,6 +136,9 @@ mod tests {
             ("https://a.dev/x/y", "https://a.dev/x/y"),
             ("https://ann:pw@a.dev:8443/x@y", "https://<hidden>@a.dev:8443/x@y"),
             ("https://pw@with@ats@a.dev", "https://<hidden>@a.dev"),
+            ("https://ann:p?w@a.dev/x", "https://<hidden>"),
+            ("https://ann:p#w@a.dev/x", "https://<hidden>"),
+            ("https://a.dev/x?to=ann@b.dev#c@d", "https://a.dev/x?to=<hidden>"),
             ("https://a.dev/x?code=1&b=2&c#frag", "https://a.dev/x?code=<hidden>&b=<hidden>&<hidden>"),
             ("team/x.git?private_token=1", "team/x.git?private_token=<hidden>"),
         ] {

@@ -40,7 +40,7 @@ pub(super) fn run(command: &Logout) -> Result<ExitCode> {
         well &= reported(forget_stray(&store, id));
     }
     if well && seen.is_empty() && strays.is_empty() {
-        print(b"nobody is signed in\n")?;
+        say("nobody is signed in")?;
     }
     Ok(code(well))
 }

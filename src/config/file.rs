@@ -30,18 +30,24 @@ fn check_all(source: &Source<'_>) -> Result<Config> {
     for (name, profile) in raw.profile {
         let span = name.span();
         let name = name.into_inner();
-        if name.is_empty()
-            || name.starts_with('-')
-            || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
-        {
-            let what = format!("\"{}\" is no name for a profile", name.escape_debug());
-            return Err(source.error(Some(span), what).hint("use letters, digits, - and _"));
-        }
+        refuse_name(&name).map_err(|what| source.error(Some(span.clone()), what).hint(NAMES))?;
         profiles.push((check(profile, Some(name), source, Some(&span))?, span));
     }
     refuse_twins(&profiles, source)?;
     let profiles = profiles.into_iter().map(|(profile, _)| profile).collect();
     Ok(Config { profiles, store: PlainStore { git: raw.store.git, docker: raw.store.docker } })
+}
+
+/// What a name is made of.
+pub(crate) const NAMES: &str = "use letters, digits, - and _";
+
+/// Whether a profile can be called so; why not.
+pub(crate) fn refuse_name(name: &str) -> Result<(), String> {
+    let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    if name.is_empty() || name.starts_with('-') || !name.bytes().all(is_fit) {
+        return Err(format!("\"{}\" is no name for a profile", name.escape_debug()));
+    }
+    Ok(())
 }
 
 /// A profile spelt on the command line: the few keys that fit there.

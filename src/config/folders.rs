@@ -18,7 +18,7 @@ pub(crate) fn user_config() -> Option<PathBuf> {
 
 /// The person's home folder.
 pub(crate) fn home() -> Result<PathBuf> {
-    dirs::home_dir().ok_or_else(|| Error::new(Kind::Broken, "no home folder is known").hint("set HOME"))
+    home_folder().ok_or_else(|| Error::new(Kind::Broken, "no home folder is known").hint("set HOME"))
 }
 
 /// Where git, podman and skopeo look for a person's configuration on every system: `XDG_CONFIG_HOME`, else `~/.config`.
@@ -34,12 +34,12 @@ pub(crate) fn docker_config() -> Result<PathBuf> {
 
 /// The file in which kubectl is told which plugins it may run.
 pub(crate) fn kuberc() -> Option<PathBuf> {
-    environment::kuberc().or_else(|| Some(dirs::home_dir()?.join(".kube").join("kuberc")))
+    environment::kuberc().or_else(|| Some(home_folder()?.join(".kube").join("kuberc")))
 }
 
 /// The file that kubectl writes where `KUBECONFIG` names none.
 pub(crate) fn kubeconfig() -> Option<PathBuf> {
-    Some(dirs::home_dir()?.join(".kube").join("config"))
+    Some(home_folder()?.join(".kube").join("config"))
 }
 
 /// The folder for what keyfob keeps: `KEYFOB_STATE_DIR`, else `keyfob` in the system's state folder (local application
@@ -51,8 +51,13 @@ pub(crate) fn state() -> Result<PathBuf> {
         .ok_or_else(|| Error::new(Kind::Broken, "no home folder is known").hint("set HOME, or KEYFOB_STATE_DIR"))
 }
 
-/// A folder of the person's, where the environment says where they live. Without `HOME`, dirs would look that up in the
-/// user database, whose plug-ins (NSS) crash a static program. `variable` names the folder itself on Linux.
+/// The person's home folder, where the environment tells it. Without `HOME`, dirs would look it up in the user database,
+/// whose plug-ins (NSS) crash a static program; and the clients, which go by `HOME`, would look elsewhere.
+fn home_folder() -> Option<PathBuf> {
+    (!cfg!(unix) || environment::has_folder("HOME")).then(dirs::home_dir)?
+}
+
+/// A folder below it. `variable` names the folder itself on Linux.
 fn of_person(variable: &str, folder: impl FnOnce() -> Option<PathBuf>) -> Option<PathBuf> {
     (!cfg!(unix) || environment::has_folder("HOME") || environment::has_folder(variable)).then(folder)?
 }

@@ -119,7 +119,8 @@ impl fmt::Display for Location {
 
 /// An address as it may be shown: what stands before `@` may hold a password, and so may a query.
 pub(crate) fn without_user(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let is_scheme = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let (scheme, rest) = url.split_once("://").filter(|(scheme, _)| is_scheme(scheme)).unwrap_or(("", url));
     let shown = rest.rsplit_once('@').map_or_else(|| rest.to_owned(), |(_, rest)| format!("...@{rest}"));
     let shown = shown.split_once('?').map_or_else(|| shown.clone(), |(place, _)| format!("{place}?..."));
     let separator = if scheme.is_empty() { "" } else { "://" };
@@ -164,6 +165,20 @@ fn segments(path: &str) -> Result<Vec<String>, Unusable> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_what_may_be_a_password() {
+        for (url, shown) in [
+            ("https://ann:pw@a.dev/x", "https://...@a.dev/x"),
+            ("ann:pw@a.dev", "...@a.dev"),
+            ("ann:pw@https://a.dev", "...@https://a.dev"),
+            ("https://ann:p?w@a.dev", "https://...@a.dev"),
+            ("https://a.dev/x?key=pw", "https://a.dev/x?..."),
+            ("a\u{1b}.dev", "a\\u{1b}.dev"),
+        ] {
+            assert_eq!(without_user(url), shown);
+        }
+    }
 
     #[test]
     fn a_bare_host_is_https_at_its_port() {

@@ -10,6 +10,11 @@ use super::provider::SecretBy;
 use crate::clock::Timestamp;
 use crate::secret::Secret;
 
+/// Stands in a server's words for a secret of ours.
+const REDACTED: &str = "(redacted)";
+/// So many characters of a secret in a row tell something of it.
+const TELLING_PART: usize = 12;
+
 /// The parameters whose values are nobody else's business.
 const SECRET_PARAMETERS: &[&str] = &["refresh_token", "device_code", "token", "client_secret", "code_verifier"];
 
@@ -63,10 +68,12 @@ impl Form {
     /// Takes out of a server's words what it may have quoted of our secrets.
     pub(crate) fn redact(&self, words: &str) -> String {
         let fields = self.fields.iter().filter(|(name, _)| SECRET_PARAMETERS.contains(&name.as_str()));
-        let secrets = fields.map(|(_, secret)| secret).chain(&self.hidden);
-        secrets.fold(words.to_owned(), |words, secret| match secret.expose() {
-            "" => words,
-            secret => without_its_beginning(words.replace(secret, "(redacted)"), secret),
+        let secrets = fields.map(|(_, secret)| secret).chain(&self.hidden).chain(&self.authorization);
+        secrets.fold(words.to_owned(), |words, secret| {
+            // A server may quote what it read, or what it was sent.
+            let sent = Secret::new(form_encode(secret.expose()));
+            let words = without(words, secret.expose());
+            if sent == *secret { words } else { without(words, sent.expose()) }
         })
     }
 
@@ -114,12 +121,32 @@ fn hex_digit(nibble: u8) -> char {
     char::from_digit(u32::from(nibble), 16).unwrap_or_default().to_ascii_uppercase()
 }
 
+/// Takes a secret out of words, and every part of it that is long enough to be one.
+fn without(words: String, secret: &str) -> String {
+    if secret.is_empty() {
+        return words;
+    }
+    let words = words.replace(secret, REDACTED);
+    let (mut shown, mut rest) = (String::with_capacity(words.len()), words.as_str());
+    while let Some(first) = rest.chars().next() {
+        let ends = rest.char_indices().map(|(at, c)| at + c.len_utf8()).skip(TELLING_PART - 1);
+        let part = ends.take_while(|end| secret.contains(&rest[..*end])).last();
+        if part.is_some() {
+            shown.push_str(REDACTED);
+        } else {
+            shown.push(first);
+        }
+        rest = &rest[part.unwrap_or(first.len_utf8())..];
+    }
+    without_its_beginning(shown, secret)
+}
+
 /// Takes the beginning of a secret off words that were cut in the middle of it.
 fn without_its_beginning(words: String, secret: &str) -> String {
     let Some(kept) = words.strip_suffix("...") else { return words };
     let lengths = (1..=secret.len().min(kept.len())).rev().filter(|length| secret.is_char_boundary(*length));
     match lengths.map(|length| &secret[..length]).find(|beginning| kept.ends_with(beginning)) {
-        Some(beginning) => format!("{}(redacted)...", &kept[..kept.len() - beginning.len()]),
+        Some(beginning) => format!("{}{REDACTED}...", &kept[..kept.len() - beginning.len()]),
         None => words,
     }
 }
@@ -156,6 +183,24 @@ mod tests {
         form.push("client_id", "client_1");
         form.push("refresh_token", "rt_secret");
         assert_eq!(form.redact("client_1 cannot use rt_secret."), "client_1 cannot use (redacted).");
+    }
+
+    #[test]
+    fn nor_as_it_was_sent_nor_a_telling_part_of_it() {
+        let mut form = Form::default();
+        form.push("refresh_token", "rt/0123456789+abcdef=");
+        form.authenticate("client_1", &Secret::new("s3:cret"), SecretBy::Basic);
+        for (said, shown) in [
+            ("bad body: refresh_token=rt%2F0123456789%2Babcdef%3D&x", "bad body: refresh_token=(redacted)&x"),
+            ("no token rt/0123456789+* is known", "no token (redacted)* is known"),
+            ("no token *789+abcdef= is known", "no token *789+abcdef= is known"),
+            ("no token *456789+abcdef= \u{e9}", "no token *(redacted) \u{e9}"),
+            ("Authorization: Basic Y2xpZW50XzE6czMlM0FjcmV0", "Authorization: (redacted)"),
+            ("not \"Y2xpZW50XzE6czMlM0FjcmV0\", nor s3%3Acret", "not \"(redacted)\", nor (redacted)"),
+            ("rt/0123456789 and rt/0123456789+abcdef=", "(redacted) and (redacted)"),
+        ] {
+            assert_eq!(form.redact(said), shown);
+        }
     }
 
     #[test]

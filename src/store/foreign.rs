@@ -65,7 +65,8 @@ impl Foreign {
             private::make_folder(folder).map_err(cannot)?;
         }
         let lock = lock_path(&self.target);
-        let file = match create(&lock, private) {
+        // As closed as the file, which may hold secrets, from its first moment.
+        let file = match create(&lock, private || self.bytes.is_some()) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 return Err(Error::new(Kind::Transient, format!("another program edits {}", self.path.display()))
@@ -138,8 +139,11 @@ fn behind_folders(path: &Path) -> PathBuf {
 }
 
 fn contents(target: &Path) -> Result<Option<Vec<u8>>> {
-    let unreadable = |error: io::Error| Error::broken(format!("cannot read {}", target.display()), error);
-    let file = match File::open(target) {
+    let unreadable = |error: io::Error| {
+        Error::broken(format!("cannot read {}", target.display()), error).hint("is it the right file?")
+    };
+    // What is no plain file has a meaning of its own (/dev/null): it is not to be replaced by one.
+    let file = match private::open_plain(target) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(error)),

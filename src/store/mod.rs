@@ -18,5 +18,5 @@ pub(crate) mod scratch;
 
 pub(crate) use file::{Found, Guard, Store};
 pub(crate) use lock::{Lock, jitter, patiently};
-pub(crate) use private::{Stored, append};
+pub(crate) use private::{Stored, append, open_plain};
 pub(crate) use record::{Failure, Record, Token};

@@ -16,10 +16,16 @@ pub(super) const SIZE_LIMIT: u64 = 1 << 20;
 /// How exactly the last use of a file is known: nothing is written for one that was used since.
 const USE: Duration = Duration::from_hours(1);
 
-/// `O_NOFOLLOW | O_CLOEXEC`, as std wants them.
+/// `O_NOFOLLOW`, and `O_NONBLOCK`: to open a pipe that nobody has the other end of would take for ever, and to a plain file
+/// it makes no difference.
 #[cfg(unix)]
 #[expect(clippy::cast_possible_wrap, reason = "a set of bits")]
-const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.union(rustix::fs::OFlags::CLOEXEC).bits() as i32;
+const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.union(rustix::fs::OFlags::NONBLOCK).bits() as i32;
+
+/// `O_NONBLOCK`, for the same reason.
+#[cfg(unix)]
+#[expect(clippy::cast_possible_wrap, reason = "a set of bits")]
+const NO_WAIT: i32 = rustix::fs::OFlags::NONBLOCK.bits() as i32;
 
 /// What came of taking a lock.
 #[derive(Debug)]
@@ -159,6 +165,21 @@ pub(crate) fn append(path: &Path) -> Result<File> {
         Ok(file) => refuse_open_file(&file, path).map(|_| file),
         Err(error) if is_link(&error) => Err(link_error(path)),
         Err(error) => Err(Error::broken(format!("cannot write to {}", path.display()), error)),
+    }
+}
+
+/// Opens a file of another program to read it, behind all links. Pipes and devices are none.
+pub(crate) fn open_plain(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, NO_WAIT);
+    let file = options.open(path)?;
+    let kind = file.metadata()?.file_type();
+    match kind.is_file() {
+        true => Ok(file),
+        false if kind.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        false => Err(io::Error::other("it is no plain file")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A private copy of a file, for another program to work on. It may hold secrets: 0600, and gone when it is dropped.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -50,7 +50,8 @@ impl Scratch {
 
     /// Puts something else in it.
     pub(crate) fn fill(&self, bytes: &[u8]) -> Result<()> {
-        fs::write(&self.path, bytes).map_err(|error| self.broken("write", error))
+        let file = OpenOptions::new().write(true).truncate(true).open(&self.path);
+        file.and_then(|mut file| file.write_all(bytes)).map_err(|error| self.broken("write", error))
     }
 
     fn broken(&self, what: &str, error: std::io::Error) -> Error {

@@ -1,6 +1,5 @@
 //! docker: which registries it asks keyfob for, and a `get` for each as docker would run it.
 
-use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
@@ -15,6 +14,7 @@ use crate::config::programs::has_container_tools;
 use crate::human::escape::{escape, quote};
 use crate::process::Answer;
 use crate::protocol::docker::Server;
+use crate::store;
 
 const AREA: Area = Area::Docker;
 const HELPER: &str = "docker-credential-keyfob";
@@ -79,7 +79,7 @@ fn shown(path: &Path) -> String {
 /// docker's configuration, where there is one; else why it cannot be used, to be put after its name.
 fn read(path: &Path) -> Result<Option<Value>, String> {
     let mut text = Vec::new();
-    let done = File::open(path).and_then(|file| file.take(SIZE_LIMIT).read_to_end(&mut text));
+    let done = store::open_plain(path).and_then(|file| file.take(SIZE_LIMIT).read_to_end(&mut text));
     match done {
         Ok(_) => {}
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),

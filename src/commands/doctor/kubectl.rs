@@ -1,5 +1,6 @@
 //! kubectl: the users of the kubeconfig that run keyfob, their entries, and each replayed as kubectl would run it.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
@@ -11,18 +12,20 @@ use super::report::Area;
 use super::{Visit, expected, session};
 use crate::cli::{Cli, Command, Kubectl};
 use crate::commands::{kubectl as plugin, setup_command};
-use crate::config::programs::{find, is_program};
+use crate::config::programs::{find, is_program, is_same};
 use crate::config::{Config, Destination, Location, Profile, folders};
 use crate::human::escape::{escape, quote};
 use crate::oauth::jwt;
 use crate::process::{self, Answer, With};
 use crate::protocol::kubectl::NO_SERVER;
-use crate::store::markers::Markers;
+use crate::store::{self, markers::Markers};
 
 const AREA: Area = Area::Kubectl;
 const V1BETA1: &str = "client.authentication.k8s.io/v1beta1";
 /// Linux gives one variable of the environment no more, in bytes.
 const VARIABLE_LIMIT: usize = 128 << 10;
+/// A person's preferences are shorter, in bytes.
+const KUBERC_LIMIT: u64 = 1 << 20;
 
 /// A user of the kubeconfig that runs keyfob, with a cluster some context takes it to.
 struct User<'v> {
@@ -112,6 +115,14 @@ impl User<'_> {
     fn args(&self) -> Vec<String> {
         let args = self.exec["args"].as_array().into_iter().flatten();
         args.map(|arg| arg.as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// The program it runs, where that is this one or the keyfob on PATH.
+    fn program(&self) -> Option<PathBuf> {
+        let known = [find("keyfob"), process::executable().ok()].into_iter().flatten();
+        let mut known =
+            known.filter(|known| !self.command.contains(['/', '\\']) || is_same(known, self.command.as_ref()));
+        known.next()
     }
 
     /// Writes the entry anew.
@@ -253,7 +264,8 @@ fn faults(visit: &mut Visit<'_>, user: &User<'_>, profile: &Profile) -> Vec<(Str
     faults
 }
 
-/// Runs the entry as kubectl would, and looks at what the token says of itself.
+/// Runs the entry as kubectl would, and looks at what the token says of itself. Whatever else a kubeconfig names stays
+/// kubectl's to run, for the contexts that a person uses: nobody calls a doctor to run what came in a file.
 fn replay<'a>(visit: &mut Visit<'a>, user: &User<'_>, profile: &'a Profile, destination: &Destination) {
     let (name, server) = (escape(user.name), escape(user.server));
     if !visit.is_signed_in(profile) {
@@ -261,15 +273,22 @@ fn replay<'a>(visit: &mut Visit<'a>, user: &User<'_>, profile: &'a Profile, dest
             .report
             .ok(&AREA, format!("user {name} runs keyfob for {server}, not tried, as there is no token yet"));
     }
-    let own = user.exec["env"].as_array().into_iter().flatten();
-    let mut environment: Vec<(String, String)> = own
-        .filter_map(|pair| Some((pair["name"].as_str()?.to_owned(), pair["value"].as_str()?.to_owned())))
-        .filter(|(name, value)| !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0'))
-        .collect();
-    environment.push(("KUBERNETES_EXEC_INFO".to_owned(), user.info().0.to_string()));
-    environment.push(("KEYFOB_INTERACTIVE".to_owned(), "never".to_owned()));
+    let Some(program) = user.program() else {
+        let what =
+            format!("user {name} runs {}, which is another keyfob than this one; not tried", escape(user.command));
+        return visit.report.warning(&AREA, what, Some(&user.setup(Some(profile))));
+    };
+    // They can make any program run another (LD_PRELOAD), and send ours anywhere (HTTPS_PROXY, KEYFOB_CONFIG).
+    if user.exec["env"].as_array().is_some_and(|env| !env.is_empty()) {
+        let what = format!("user {name} runs keyfob for {server}; not tried, because its env sets variables");
+        return visit.report.ok(&AREA, what);
+    }
+    let environment = [
+        ("KUBERNETES_EXEC_INFO".to_owned(), user.info().0.to_string()),
+        ("KEYFOB_INTERACTIVE".to_owned(), "never".to_owned()),
+    ];
     let with = With { environment: &environment, ..With::default() };
-    let answer = process::ask(user.command, user.args(), &with);
+    let answer = process::ask(program, user.args(), &with);
     // A client that asks twice for a token that lives is taken for one that was refused: we are no such client.
     if let (Ok(markers), Some(this)) = (Markers::open(), process::this()) {
         markers.forget(&this.id);
@@ -310,7 +329,10 @@ fn look_at_answer(
 /// searched: whether the command stands in it to the letter, which is how kubectl compares.
 fn look_at_allowlist(visit: &mut Visit<'_>, user: &User<'_>) {
     let path: Option<PathBuf> = folders::kuberc();
-    let text = path.as_ref().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+    let mut text = String::new();
+    if let Some(file) = path.as_ref().and_then(|path| store::open_plain(path).ok()) {
+        let _ = file.take(KUBERC_LIMIT).read_to_string(&mut text);
+    }
     let (Some(path), true) = (path, text.contains("credentialPluginPolicy")) else { return };
     let is_restricted = text.contains("Allowlist") || text.contains("DenyAll");
     if is_restricted && !text.contains(user.command) {

@@ -4,6 +4,7 @@
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Visit;
 use super::report::Area;
@@ -12,6 +13,9 @@ use crate::config::programs::{file_name, find, find_in, is_same, is_writable};
 use crate::human::escape::{escape, quote};
 use crate::process::{self, Answer, With};
 use crate::protocol::kubectl::NO_SERVER;
+
+/// No program thinks longer about its own version.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Major and minor number.
 type Version = (u32, u32);
@@ -96,7 +100,7 @@ fn ourselves(visit: &mut Visit<'_>) {
 /// A program's version as numbers and as it says it. One that is not here is nothing to mend.
 fn version(visit: &mut Visit<'_>, program: &str, args: &[&str]) -> Option<(Version, String)> {
     let report = |visit: &mut Visit<'_>, what: String| visit.report.ok(&Area::Programs, what);
-    let answer = match ask(program.as_ref(), args, &[], b"") {
+    let answer = match process::ask(program, args, &With { patience: PATIENCE, ..With::default() }) {
         Ok(answer) => answer,
         Err(error) if error.kind() == ErrorKind::NotFound => {
             report(visit, format!("{program} is not on PATH"));

@@ -228,6 +228,13 @@ impl Json {
     /// The same for the members alone that would change, so that what is said is exact.
     fn only_what_changes(self, file: Option<&[u8]>, how: How) -> Result<Self> {
         let document = self.read(file.unwrap_or_default())?;
+        for path in self.paths(&document) {
+            let path = borrowed(&path);
+            // docker goes by the last one, and a look here finds the first.
+            if !how.undo || document.string(&path).as_deref() == Some(HELPER) {
+                document.refuse_twice(&path).map_err(|refusal| self.refused(refusal))?;
+            }
+        }
         let keys = match self.keys {
             Keys::Registries(mut registries) => {
                 let is_ours = |name: &String| document.string(&["credHelpers", name]).as_deref() == Some(HELPER);

@@ -121,7 +121,7 @@ impl Document {
     }
 
     /// An object that has a key twice is read by docker as both in one: nobody can say what a change would do.
-    fn refuse_twice(&self, path: &[&str]) -> Result<(), Refusal> {
+    pub(super) fn refuse_twice(&self, path: &[&str]) -> Result<(), Refusal> {
         for length in 0..path.len() {
             let members = self.object(&path[..length]).map(|object| object.members).unwrap_or_default();
             let mut same = members.iter().filter(|member| member.name == path[length]);

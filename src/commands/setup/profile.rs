@@ -27,6 +27,8 @@ pub(super) fn run(command: &SetUpProfile, how: How) -> Result<ExitCode> {
         Error::new(Kind::Broken, "no home folder is known").hint("set HOME, or KEYFOB_CONFIG to the file")
     })?;
     let name = command.name.as_str();
+    // It becomes part of the file's text, and of another file's name.
+    file::refuse_name(name).map_err(|what| Error::new(Kind::Usage, what).hint(file::NAMES))?;
     if how.undo {
         return undo(name, &path, how);
     }

@@ -1,5 +1,8 @@
 //! What servers, clients, files and variables might try, through the real program.
 
+// Other programs' files.
+#[cfg(unix)]
+mod files;
 // Answers without an end, drips, redirects, pages in the place of answers.
 mod floods;
 // Configurations, records and names that point elsewhere.

@@ -260,3 +260,76 @@ fn old_programs_and_secrets_in_files() {
     let done = home.doctor(&[]);
     assert!(done.stdout.contains("  warning  g keeps a client's secret in /R/home/secret\n"), "{}", done.stdout);
 }
+
+/// Somebody may have sent the kubeconfig: what came in it is kubectl's to run, where a person uses it, and not the doctor's.
+#[test]
+fn nothing_is_run_because_a_kubeconfig_names_it() {
+    let home = Home::new();
+    let mark = home.sandbox.home().join("it-was-run");
+    let evil = home.bin().parent().unwrap().join("evil");
+    fs::create_dir(&evil).unwrap();
+    let script = format!("#!/bin/sh\ntouch '{}'\n", mark.display());
+    for name in ["keyfob", "getent"] {
+        fs::write(evil.join(name), &script).unwrap();
+        fs::set_permissions(evil.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let evil = evil.display().to_string();
+    let command = |command: &str| home.kubectl(|exec| exec["command"] = json!(command));
+    command(&format!("{evil}/keyfob"));
+    let said = home.doctor(&[]);
+    assert!(
+        said.stdout.contains(
+            "  warning  user ann runs /R/evil/keyfob, which is another keyfob than this one; not tried\n           \
+             run: keyfob setup kubectl --profile acme --user ann --cluster-info\n"
+        ),
+        "{said:?}"
+    );
+    for relative in ["../evil/keyfob", "./keyfob"] {
+        command(relative);
+        assert!(home.doctor(&[]).stdout.contains("which depends on where the kubeconfig is"), "{relative}");
+    }
+    // The path of this very program, by whatever links, is tried.
+    symlink(home.bin().join("keyfob"), home.sandbox.home().join("keyfob")).unwrap();
+    command(home.sandbox.home().join("keyfob").to_str().unwrap());
+    let tried = format!("user ann gets a token for {CLUSTER}");
+    let said = home.doctor(&[]);
+    assert!(said.stdout.contains(&tried), "{said:?}");
+    for (name, value) in [("PATH", evil.as_str()), ("LD_PRELOAD", "/tmp/evil.so"), ("HTTPS_PROXY", "http://evil.dev:1")]
+    {
+        home.kubectl(|exec| exec["env"] = json!([{ "name": name, "value": value }]));
+        let said = home.doctor(&[]);
+        let not = format!("  ok       user ann runs keyfob for {CLUSTER}; not tried, because its env sets variables\n");
+        assert!(said.stdout.contains(&not) && !said.stdout.contains(&tried), "{said:?}");
+    }
+    assert!(!mark.exists());
+}
+
+/// Files that never end, and words that move the cursor.
+#[test]
+fn whatever_clients_and_their_files_say_is_bounded_and_escaped() {
+    let home = Home::new();
+    let pipe = home.sandbox.home().join("pipes/config.json");
+    fs::create_dir(pipe.parent().unwrap()).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    home.program(
+        "kubectl",
+        "case $1 in version) echo '{\"gitVersion\":\"v1.35.0\"}';; config) cat \"$HOME/kube.json\";; esac",
+    );
+    let environment = [("DOCKER_CONFIG", pipe.parent().unwrap()), ("KUBERC", &pipe)]
+        .map(|(name, path)| (name, path.to_str().unwrap()));
+    let said = home.doctor_with(&[], &environment);
+    assert!(said.stdout.contains("/config.json cannot be read (it is no plain file), and docker goes on"), "{said:?}");
+    let evil = "\u{1b}[2J\r\n\u{202e}\u{9b}31m";
+    home.kubectl(|exec| exec["args"] = json!(["kubectl", evil]));
+    home.docker(&json!({ "credHelpers": { "registry.acme.dev": evil } }));
+    home.git(&[(&format!("credential.https://git.acme.dev.{evil}helper"), evil), ("credential.helper", evil)]);
+    for args in [&[][..], &["git.acme.dev"], &["registry.acme.dev"], &["--json"]] {
+        let said = home.doctor(args);
+        assert!(said.stdout.lines().count() > 5, "{said:?}");
+        assert!(!said.stdout.chars().any(|c| c != '\n' && c.is_control() || c == '\u{202e}'), "{said:?}");
+    }
+    home.program("kubectl", "case $1 in version) echo '{\"gitVersion\":\"v1.32.4\"}';; config) yes s3cret;; esac");
+    home.program("git", "yes \u{1b}[2Js3cret");
+    let said = home.doctor(&[]);
+    assert!(said.stdout.contains("git does not tell its version"), "{said:?}");
+}
