@@ -39,7 +39,7 @@ impl Broker<'_> {
         self.ask_for_code().map(drop)
     }
 
-    /// The same in words.
+    /// Why there is no code, in words.
     pub(crate) fn no_code(&self, why: NoCode) -> Error {
         let error = match why {
             NoCode::NotAsked(error) => return error,

@@ -1,5 +1,5 @@
 //! Who is handed a token: the credential helpers that git runs for a place, as git itself computes them (gitcredentials,
-//! "CONFIGURATION OPTIONS"; git-config, "http.<url>.*"). Every matching entry of every file in their order is one list, and
+//! "CONFIGURATION OPTIONS"; git-config, `http.<url>.*`). Every matching entry of every file in their order is one list, and
 //! an empty one empties it; each helper is asked in turn, and all of them are handed what worked.
 
 use crate::config::Location;
@@ -206,8 +206,13 @@ fn same_labels(pattern: &str, own: &str) -> bool {
 /// Words as a shell splits them, as far as quotes go: nobody writes more for a helper of ours.
 fn words(command: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
-    for c in command.chars() {
+    let mut chars = command.chars().peekable();
+    while let Some(c) = chars.next() {
         match (quote, c) {
+            // Any other backslash may be part of a path of Windows.
+            (None, '\\') if chars.peek().is_some_and(|next| matches!(next, '"' | '\'')) => {
+                word.get_or_insert_default().extend(chars.next());
+            }
             (Some(open), c) if c == open => quote = None,
             (None, '"' | '\'') => {
                 quote = Some(c);
@@ -224,6 +229,7 @@ fn words(command: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::human::escape::quote;
 
     fn entry(url: Option<&str>, name: &str, value: Option<&str>) -> String {
         let url = url.map(|url| format!("{url}.")).unwrap_or_default();
@@ -331,6 +337,9 @@ mod tests {
         assert_eq!(runs("keyfob --profile acme"), keyfob(None, &["--profile", "acme"]));
         assert_eq!(runs("!keyfob git --profile 'a b'"), keyfob(Some("keyfob"), &["--profile", "a b"]));
         assert_eq!(runs("!\"/opt/my bin/keyfob\" git"), keyfob(Some("/opt/my bin/keyfob"), &[]));
+        let ours_in = "/home/o'hara/keyfob";
+        assert_eq!(runs(&format!("!{} git", quote(ours_in))), keyfob(Some(ours_in), &[]));
+        assert_eq!(runs("C:\\bin\\keyfob.exe git"), keyfob(Some("C:\\bin\\keyfob.exe"), &[]));
         assert_eq!(runs("/opt/bin/git-credential-keyfob"), keyfob(Some("/opt/bin/git-credential-keyfob"), &[]));
         assert_eq!(runs("!keyfob docker"), Runs::Other("a shell command".to_owned()));
         assert_eq!(runs("store --file /x"), Runs::Other("store".to_owned()));

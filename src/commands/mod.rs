@@ -1,4 +1,5 @@
-//! One file for each thing that can be asked, and what they share: finding the profile, meeting the world.
+//! One file, or folder, for each thing that can be asked, and what they share: finding the profile, meeting the world, and
+//! whom git asks (`git_helpers`).
 
 mod completions;
 mod docker;

@@ -46,7 +46,7 @@ pub(super) fn run(command: &SetUpGit, how: How) -> Result<ExitCode> {
     let ours = Ours::missing_from(file.bytes(), &entries, helper)?;
     change(&path, &ours, how)?;
     match git_helpers::ask() {
-        Ok(known) => entries.iter().try_for_each(|entry| say_who_sees(entry, &ours.helper, known.clone(), how))?,
+        Ok(known) => entries.iter().try_for_each(|entry| say_who_sees(entry, &ours.helper, &known, how))?,
         Err(error) => say(&format!("who else sees the token cannot be told: {error}"))?,
     }
     Ok(ExitCode::SUCCESS)
@@ -281,14 +281,14 @@ impl Entries for Ours {
 }
 
 /// Says which helpers git runs for an entry now, of all files, and which it does not run any more.
-fn say_who_sees(entry: &Entry, helper: &str, mut known: Vec<Helper>, how: How) -> Result<()> {
+fn say_who_sees(entry: &Entry, helper: &str, known: &[Helper], how: How) -> Result<()> {
     let own = entry.url();
-    if how.dry_run {
-        // Ours would be the last of the last file before a repository's own.
-        let end = known.iter().rposition(Helper::is_global).map_or(0, |at| at + 1);
-        known.splice(end..end, ["", helper].map(|value| Helper::helper(Some(own.clone()), value)));
-    }
-    let Effective { run, forgotten } = git_helpers::effective(&known, &entry.example());
+    let ours = ["", helper].map(|value| Helper::helper(Some(own.clone()), value));
+    // Ours would be the last of the last file before a repository's own.
+    let end = known.iter().rposition(Helper::is_global).map_or(0, |at| at + 1);
+    let yet_to_come = if how.dry_run { &ours[..] } else { &[] };
+    let all = known[..end].iter().chain(yet_to_come).chain(&known[end..]);
+    let Effective { run, forgotten } = git_helpers::effective(all, &entry.example());
     let others: Vec<&&Helper> = run.iter().filter(|helper| !helper.is_keyfob()).collect();
     let mut gone: Vec<String> = Vec::new();
     for helper in forgotten.iter().filter(|helper| !helper.is_keyfob()) {
