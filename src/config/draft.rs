@@ -331,4 +331,62 @@ mod tests {
         let table: Table = toml::from_str(&draft.bare("x")).unwrap();
         assert!(draft.is_in(table["profile"]["x"].as_table().unwrap()));
     }
+
+    mod any {
+        use super::*;
+        use proptest::collection::vec;
+        use proptest::prelude::*;
+        use proptest::sample::select;
+
+        const PIECES: &[&str] = &[
+            "[store]",
+            "git = true",
+            "[profile.other]",
+            "[profile.\"acme\"]",
+            "[profile.acme.at.\"h\"]",
+            "[[x]]",
+            "\n",
+            "\n",
+            "\n",
+            "\r\n",
+            "# acme: set up by keyfob for x",
+            "# audience = \"x\"",
+            "# their own",
+            "a = ",
+            "b = ",
+            "\"",
+            "\"\"\"",
+            "'''",
+            "1",
+            "{ c = 1 }",
+            " ",
+            "\u{e9}",
+        ];
+
+        proptest! {
+            #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+            #[test]
+            fn what_is_appended_is_taken_out_alone_or_not_at_all(
+                pieces in vec(select(PIECES), 0..16),
+                client_id in "[ -~\u{1b}\u{e9}]{0,12}",
+            ) {
+                let before = pieces.concat();
+                let is_toml = |text: &str| toml::from_str::<Table>(text).is_ok();
+                if !is_toml(&before) || profiles(&before).contains_key("acme") {
+                    return Ok(());
+                }
+                let (mut draft, preset) = draft("workos");
+                draft.set("client_id", client_id);
+                let with = append(&before, &draft.commented("acme", preset));
+                prop_assume!(is_toml(&with));
+                prop_assert!(draft.is_in(profiles(&with)["acme"].as_table().unwrap()));
+                // What looks like a table in a text of theirs or ours is a reason to leave it to the person.
+                if let Ok(left) = take_out(&with, |name| name == "acme") {
+                    let end = left.strip_prefix(before.as_str()).map(str::trim);
+                    prop_assert_eq!(end, Some(""), "{}", left);
+                }
+            }
+        }
+    }
 }

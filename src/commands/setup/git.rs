@@ -237,7 +237,9 @@ impl Entries for Ours {
             return missing.added(file);
         }
         let mut after = file.to_vec();
-        if !after.is_empty() && !after.ends_with(b"\n") {
+        // A backslash takes the next line for more of its own.
+        let is_open = |text: &[u8]| text.ends_with(b"\\\n") || text.ends_with(b"\\\r\n");
+        if !after.is_empty() && (!after.ends_with(b"\n") || is_open(&after)) {
             after.push(b'\n');
         }
         after.extend(missing.added(b"")?);

@@ -135,6 +135,10 @@ fn draft(command: &SetUpProfile, found: &Found, secret_file: &Path) -> Result<Dr
         Some(token) => draft.set("token", token),
         None => {}
     }
+    // It would stand on several lines, of which each could look like a table's beginning.
+    if let Some((key, _)) = draft.values.iter().find(|(_, value)| value.to_string().contains('\n')) {
+        return Err(Error::new(Kind::Usage, format!("{key} has a line end in it")).hint("write it on one line"));
+    }
     Ok(draft)
 }
 

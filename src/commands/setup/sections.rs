@@ -272,4 +272,65 @@ mod tests {
             assert_eq!(String::from_utf8(without).unwrap(), left, "{text:?}");
         }
     }
+
+    mod any {
+        use super::*;
+        use proptest::collection::vec;
+        use proptest::prelude::*;
+        use proptest::sample::select;
+
+        const OURS: &[u8] = b"[credential \"https://h.dev\"]\n\thelper = \n\thelper = gone\n";
+        const PIECES: &[&str] = &[
+            "[a]",
+            "[b \"c\"]",
+            "[credential \"https://h.dev\"]",
+            "[a.b]",
+            "\n",
+            "\n",
+            "\r\n",
+            "\t",
+            " ",
+            "x",
+            "helper",
+            "=",
+            " = ",
+            "y",
+            "\"",
+            "\\",
+            "\\n",
+            "#",
+            ";",
+            "\u{e9}",
+            "\0",
+            "[",
+            "]",
+        ];
+
+        proptest! {
+            #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+            #[test]
+            fn what_is_put_behind_a_file_is_taken_out_of_it_alone(
+                pieces in vec(select(PIECES), 0..24),
+                stray in vec(any::<u8>(), 0..2),
+            ) {
+                let mut before = pieces.concat().into_bytes();
+                before.extend(stray);
+                before.push(b'\n');
+                // Whatever it holds, it is read or refused, and nothing goes that nobody chose.
+                let Ok(sections) = read(&before) else { return Ok(()) };
+                prop_assert_eq!(&without(&before, &sections, |_, _| false), &before);
+                let is_open = before.ends_with(b"\\\n") || before.ends_with(b"\\\r\n");
+                let with = [&before[..], if is_open { b"\n" } else { b"" }, OURS].concat();
+                let sections = read(&with).map_err(|error| TestCaseError::fail(error.text()))?;
+                let is_gone = |section: &Section, at: usize| {
+                    section.variables.get(at).is_some_and(|variable| variable.is("helper", "gone"))
+                };
+                let is_ours = |section: &Section, at: usize| is_gone(section, at) || is_gone(section, at + 1);
+                let left = without(&with, &sections, is_ours);
+                prop_assert!(left.starts_with(&before), "{:?}", String::from_utf8_lossy(&left));
+                prop_assert!(left[before.len()..].iter().all(|byte| *byte == b'\n'));
+            }
+        }
+    }
 }

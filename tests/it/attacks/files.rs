@@ -91,7 +91,50 @@ fn a_name_that_would_write_more_than_itself_is_refused() {
             assert_plain(&done);
         }
     }
+    for option in ["--audience", "--account", "--scope", "--organization"] {
+        let value = "x\n[store]\ngit = true\n\"\"\"";
+        let args =
+            ["setup", "profile", "b", "--provider", "workos", "--client-id", "c", "--host", "h.dev", option, value];
+        let done = sandbox.run(&args, "");
+        assert_eq!(done.code, Some(2), "{done:?}");
+        assert!(done.stderr.contains("has a line end in it"), "{done:?}");
+    }
     assert_eq!(fs::read_to_string(sandbox.config()).unwrap(), before);
+}
+
+/// Without `HOME` the clients look nowhere, or elsewhere than the user database says, and a static program does not ask it.
+#[test]
+fn without_a_home_nobodys_files_are_changed() {
+    let sandbox = home();
+    for home in [None, Some(""), Some("relative")] {
+        for args in [&["setup", "git"][..], &["setup", "docker"], &["setup", "kubectl", "--user", "ann"]] {
+            let mut command = sandbox.keyfob(&[args, &["--dry-run"]].concat());
+            match home {
+                None => command.env_remove("HOME"),
+                Some(home) => command.env("HOME", home),
+            };
+            let done = run(command, "");
+            assert_eq!(done.code, Some(1), "{home:?} {args:?} {done:?}");
+            assert!(done.stderr.starts_with("keyfob: no home folder is known\nkeyfob: hint: set HOME"), "{done:?}");
+        }
+    }
+}
+
+/// A line that ends with a backslash goes on, and would swallow what is put behind it.
+#[test]
+fn a_line_that_goes_on_swallows_nothing() {
+    let sandbox = home();
+    let path = sandbox.home().join(".gitconfig");
+    // Further down another helper comes back, so that ours need sections at the end.
+    let text = "[credential \"https://git.acme.dev\"]\n\thelper = store\n[credential]\n\thelper = cache\n[user]\n\tname = Ann \\\n";
+    fs::write(&path, text).unwrap();
+    let done = sandbox.run(&["setup", "git"], "");
+    assert!(done.stdout.contains("git asks keyfob alone"), "{done:?}");
+    let mut git = sandbox.command("git");
+    git.args(["config", "--global", "user.name"]);
+    assert_eq!(run(git, "").stdout.trim(), "Ann");
+    assert_eq!(sandbox.run(&["setup", "git", "--undo"], "").code, Some(0));
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
 }
 
 /// Neither on a command line of a program that is asked, nor for a moment in a file that others can read.
