@@ -37,7 +37,7 @@ const KEYS: &[Key] = &[
     key("clusters", "the same, for kubectl", "https://k8s.acme.dev:6443"),
     key("token", "which one: \"access\" or \"id\"", "id"),
     key("organization", "the one the token is for", "org_01H..."),
-    key("account", "who signs in, where several do", "ann"),
+    key("account", "who signs in, of several", "ann"),
     key("username", "told beside the token", ""),
     key("extra", "sent along with every request", ""),
 ];

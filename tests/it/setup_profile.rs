@@ -64,7 +64,7 @@ fn written_checked_used_and_undone() {
         ("hosts = [\"git.acme.dev\"]", "where tokens may go"),
         ("# clusters = [\"https://k8s.acme.dev:6443\"]", "the same, for kubectl"),
         ("# organization = \"org_01H...\"", "the one the token is for"),
-        ("# account = \"ann\"", "who signs in, where several do"),
+        ("# account = \"ann\"", "who signs in, of several"),
         ("# username = \"oauth2\"", "told beside the token"),
     ];
     let width = rows.iter().map(|(row, _)| row.len()).max().unwrap();

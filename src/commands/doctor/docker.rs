@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::programs::{self, Programs, ask};
 use super::report::Area;
 use super::{Host, Visit};
+use crate::commands::setup::containers;
 use crate::commands::setup_command;
 use crate::config::folders;
 use crate::config::programs::has_container_tools;
@@ -40,10 +41,9 @@ pub(super) fn examine(visit: &mut Visit<'_>, hosts: &[Host<'_>], programs: &Prog
         let key = host.location.authority();
         let helper = helpers.and_then(|helpers| helpers.get(&key)).and_then(Value::as_str);
         if helper.or(store) == Some("keyfob") {
-            if helper.is_none() && has_container_tools() {
+            if helper.is_none() && has_container_tools() && !containers::ask_keyfob(&key) {
                 let what = "podman, skopeo and buildah do not read credsStore, and do not ask keyfob";
-                let mend = format!("run: {}", setup_command("docker REGISTRY", host.profile));
-                visit.report.warning(&AREA, what, Some(&mend));
+                visit.report.warning(&AREA, what, Some("run: keyfob setup docker --all"));
             }
             asks.push(host.name.clone());
             replay(visit, host, &key, &path);

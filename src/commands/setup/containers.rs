@@ -1,6 +1,9 @@
 //! The files of podman, skopeo and buildah, which know `credHelpers` and no `credsStore`.
 
+use std::fs;
 use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 use super::{Entries, say};
 use crate::config::{environment, folders, programs};
@@ -31,6 +34,24 @@ pub(super) fn drop_in() -> Result<PathBuf> {
 
 fn containers_folder() -> Result<PathBuf> {
     Ok(folders::home()?.join(".config").join("containers"))
+}
+
+/// Whether podman, skopeo and buildah ask keyfob for a registry: by a list of theirs for all, or by `auth.json` for this
+/// one. A file that cannot be read says nothing.
+pub(in crate::commands) fn ask_keyfob(registry: &str) -> bool {
+    let folder = containers_folder().unwrap_or_default();
+    let drop_ins = fs::read_dir(folder.join("registries.conf.d")).into_iter().flatten().flatten();
+    let lists = drop_ins.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "conf"));
+    let read = |path: &Path| Foreign::read(path).ok().and_then(|file| file.bytes().map(<[u8]>::to_vec));
+    let names_us = |path: PathBuf| {
+        let bytes = read(&path).unwrap_or_default();
+        lines(&bytes).any(|line| names_helpers(line) && String::from_utf8_lossy(line).contains("\"keyfob\""))
+    };
+    let helper = || {
+        let file: Value = serde_json::from_slice(&read(&auth_file().ok()?)?).ok()?;
+        Some(file.get("credHelpers")?.get(registry)? == "keyfob")
+    };
+    lists.chain([folder.join("registries.conf")]).any(names_us) || helper().unwrap_or_default()
 }
 
 /// Says which list of helpers counts no more beside our own: a drop-in's list takes the place of the file's.

@@ -2,7 +2,7 @@
 //! the file back as it was, or takes out what is ours where somebody has changed it since.
 
 mod change;
-mod containers;
+pub(super) mod containers;
 mod convert;
 mod docker;
 mod git;

@@ -195,6 +195,20 @@ fn a_kubeconfig_names_a_profile_of_other_places() {
 }
 
 #[test]
+fn podman_and_skopeo_have_files_of_their_own() {
+    let home = Home::signed_out();
+    home.docker(&json!({ "credsStore": "keyfob" }));
+    home.program("skopeo", "");
+    let warning = "  warning  podman, skopeo and buildah do not read credsStore, and do not ask keyfob\n           \
+                   run: keyfob setup docker --all\n";
+    let said = home.doctor(&[]).stdout;
+    assert!(said.contains(warning), "{said}");
+    run_mend(&home, "run: keyfob setup docker --all");
+    let said = home.doctor(&[]).stdout;
+    assert!(!said.contains("credsStore"), "{said}");
+}
+
+#[test]
 fn a_docker_configuration_is_wrong() {
     let home = Home::signed_out();
     home.docker(&json!({ "credHelpers": { "https://registry.acme.dev": "keyfob" } }));
