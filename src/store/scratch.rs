@@ -20,18 +20,20 @@ impl Scratch {
     /// is not there yet.
     pub(crate) fn beside(original: &Path, bytes: &[u8]) -> Result<Self> {
         let folder = original.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
-        Self::make(folder.join(format!(".keyfob-{}.tmp", std::process::id())), bytes)
+        Self::make(folder, ".keyfob-", bytes)
     }
 
-    /// A file with these bytes where files may be for a moment, under a name that nobody can foresee.
+    /// A file with these bytes where files may be for a moment.
     pub(crate) fn apart(bytes: &[u8]) -> Result<Self> {
+        Self::make(&environment::temporary_folder(), "keyfob-", bytes)
+    }
+
+    /// Under a name that nobody can foresee, and no other process has.
+    fn make(folder: &Path, prefix: &str, bytes: &[u8]) -> Result<Self> {
         let mut random = [0; 16];
         getrandom::getrandom(&mut random)
             .map_err(|error| Error::broken("cannot name a temporary file", anyhow::Error::msg(error)))?;
-        Self::make(environment::temporary_folder().join(format!("keyfob-{}", hex(&random))), bytes)
-    }
-
-    fn make(path: PathBuf, bytes: &[u8]) -> Result<Self> {
+        let path = folder.join(format!("{prefix}{}", hex(&random)));
         // Made before it is filled: a disk that fills up leaves nothing behind either.
         let file = private::create(&path);
         let scratch = Self { path };
@@ -90,7 +92,7 @@ mod tests {
         assert_eq!(fs::metadata(scratch.path()).unwrap().permissions().mode() & 0o777, 0o600);
         scratch.fill(b"two").unwrap();
         assert_eq!(scratch.bytes().unwrap(), b"two");
-        fs::write(root.path().join(format!(".keyfob-{}.tmp.lock", std::process::id())), "").unwrap();
+        fs::write(format!("{}.lock", scratch.path().display()), "").unwrap();
         drop(scratch);
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
     }

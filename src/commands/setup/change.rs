@@ -53,12 +53,23 @@ fn attempt(path: &Path, entries: &dyn Entries, how: How) -> Result<Done> {
     let file = Foreign::read(path)?;
     let backups = Backups::open()?;
     // One that somebody has changed since holds no longer.
-    let backup = backups.get(file.target())?.filter(|backup| backup.holds_for(file.bytes()));
-    let backup = backup.as_ref();
-    if how.undo { undo(&file, entries, how, &backups, backup) } else { put_in(&file, entries, how, &backups, backup) }
+    let known = backups.get(file.target())?;
+    let backup = known.as_ref().filter(|backup| backup.holds_for(file.bytes()));
+    if how.undo {
+        return undo(&file, entries, how, &backups, backup);
+    }
+    put_in(&file, entries, how, &backups, backup, known.is_some())
 }
 
-fn put_in(file: &Foreign, entries: &dyn Entries, how: How, backups: &Backups, backup: Option<&Backup>) -> Result<Done> {
+/// `is_ours_already`: entries in the file may be of an earlier set-up, after which somebody has changed it.
+fn put_in(
+    file: &Foreign,
+    entries: &dyn Entries,
+    how: How,
+    backups: &Backups,
+    backup: Option<&Backup>,
+    is_ours_already: bool,
+) -> Result<Done> {
     let after = entries.put_in(file.bytes())?;
     if file.bytes() == Some(&after) {
         return Ok(Done::Nothing);
@@ -68,8 +79,11 @@ fn put_in(file: &Foreign, entries: &dyn Entries, how: How, backups: &Backups, ba
     }
     let kept = match (backup, file.bytes()) {
         (Some(known), _) => Backup::new(file.target(), known.before(), known.made_folders(), &after),
-        // Entries of an earlier time, or written by hand, are nothing to come back to.
-        (None, Some(now)) => Backup::new(file.target(), Some(&entries.take_out_all(now)?), 0, &after),
+        // Entries of an earlier set-up are nothing to come back to; those that a person wrote are.
+        (None, Some(now)) if is_ours_already => {
+            Backup::new(file.target(), Some(&entries.take_out_all(now)?), 0, &after)
+        }
+        (None, Some(now)) => Backup::new(file.target(), Some(now), 0, &after),
         (None, None) => {
             let missing = file.target().ancestors().skip(1).take_while(|folder| !folder.exists()).count();
             Backup::new(file.target(), None, missing, &after)
