@@ -1,7 +1,7 @@
 //! What went wrong, sorted by what the caller does next, with the text people read and the mend.
 //!
 //! Texts are one lower-case line without a full stop; a hint names the command or the edit that mends it. Neither ever
-//! holds a secret. Whatever came from outside went through [`crate::human::escape`] first; what was forgotten (a path, a
+//! holds a secret. Whatever came from outside went through [`crate::escape`] first; what was forgotten (a path, a
 //! name) is escaped here.
 
 use std::fmt;
@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use serde::{Deserialize, Serialize};
 
-use crate::human::escape::defuse;
+use crate::escape::defuse;
 
 /// What the caller does next. Expected outcomes that are nobody's fault ("not one of our hosts") are not errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]

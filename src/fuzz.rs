@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::clock::Timestamp;
 use crate::config::location::Scheme;
 use crate::config::{Auth, Location, Server, Slot, TokenKind, file, matching};
-use crate::human::escape;
+use crate::escape;
 use crate::oauth::answer::{self, Answer};
 use crate::oauth::device::{self, Pending, Step};
 use crate::oauth::message::Response;

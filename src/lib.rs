@@ -22,9 +22,10 @@
 //!   `setup` other programs' files, with what they were before.
 //! - `oauth`: the provider table, discovery, the device flow as a state machine, refresh, revocation; messages, and HTTP with
 //!   the names it needs looked up.
-//! - `human`: whether somebody is here, what is said and where, what is fit to be shown.
+//! - `human`: whether somebody is here, what is said and where.
 //! - `trace`: what is asked, decided and sent, for a bug report, without secrets.
-//! - `clock`, `process`, `secret`, `error`: time; children, and asking them; what must not be seen; what went wrong.
+//! - `clock`, `process`, `secret`, `escape`, `error`: time; children, and asking them; what must not be seen; what is fit to
+//!   be; what went wrong.
 //! - In the tests alone: `explore`, the policy in every order that three callers can come in; `fuzz`, what must hold for every
 //!   input from outside, which `cargo fuzz` shares.
 //!
@@ -37,6 +38,7 @@ mod clock;
 mod commands;
 mod config;
 mod error;
+mod escape;
 #[cfg(test)]
 mod explore;
 // Not in a program that is shipped: what must hold for every input, for the fuzzer and the tests.

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use crate::clock::{Clock, SystemClock};
 use crate::config::environment::{self, Log};
 use crate::error::{Error, Kind};
-use crate::human::escape::defuse;
+use crate::escape::defuse;
 use crate::store;
 
 /// Stands for what is left out.

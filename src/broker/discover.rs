@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Endpoints, Profile, Server};
 use crate::error::{Kind, Result};
-use crate::human::escape::escape;
+use crate::escape::escape;
 use crate::human::{Human, Presence};
 use crate::oauth::discovery;
 use crate::oauth::http::{self, Http};

@@ -4,7 +4,7 @@
 use super::Broker;
 use crate::clock;
 use crate::error::{Error, Kind};
-use crate::human::escape::escape;
+use crate::escape::escape;
 use crate::human::{Presence, Prompt};
 use crate::oauth::device::Pending;
 use crate::process;

@@ -5,7 +5,7 @@
 use crate::config::Location;
 use crate::config::location::Scheme;
 use crate::error::{Error, Kind, Result};
-use crate::human::escape::escape;
+use crate::escape::escape;
 use crate::process::{self, With};
 use crate::secret::SecretBytes;
 
@@ -229,7 +229,7 @@ fn words(command: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::human::escape::quote;
+    use crate::escape::quote;
 
     fn entry(url: Option<&str>, name: &str, value: Option<&str>) -> String {
         let url = url.map(|url| format!("{url}.")).unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::cli::Kubectl;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Destination, Location, Profile, environment};
 use crate::error::{Error, Kind, Result};
-use crate::human::escape::escape;
+use crate::escape::escape;
 use crate::human::presence::Client;
 use crate::human::terminal::Terminal;
 use crate::human::{Human, Presence};

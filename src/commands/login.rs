@@ -8,7 +8,7 @@ use super::{Errand, choose, print};
 use crate::cli::Login;
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::human::escape::{self, defuse, escape};
+use crate::escape::{self, defuse, escape};
 use crate::human::presence::Client;
 use crate::oauth::device::Pending;
 use crate::session::Request;

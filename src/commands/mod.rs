@@ -27,7 +27,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::file::{self, Spelt};
 use crate::config::{Config, Destination, Endpoints, Location, Profile, TokenKind, environment, location, matching};
 use crate::error::{Error, Kind, Result};
-use crate::human::escape::{defuse, quote};
+use crate::escape::{defuse, quote};
 use crate::human::presence::Client;
 use crate::human::terminal::Terminal;
 use crate::oauth::http::Web;

@@ -1,9 +1,7 @@
 //! The person, if there is one: whether to ask (presence), what is said (prompt), where (terminal), what can be shown there
-//! (screen), a picture of the address (qr), a page to open (browser); what an answer on stdout may look like (paper); and what
-//! is fit to be shown at all (escape).
+//! (screen), a picture of the address (qr), a page to open (browser); and what an answer on stdout may look like (paper).
 
 pub(crate) mod browser;
-pub(crate) mod escape;
 pub(crate) mod paper;
 pub(crate) mod presence;
 mod prompt;

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::escape::{defuse, escape};
 use super::screen::{BOLD, Layout, RESET};
 use super::{Prompt, qr};
 use crate::clock;
+use crate::escape::{defuse, escape};
 use crate::oauth::device::Pending;
 
 /// Where the time left is not rewritten, the last such seconds of it are said.

@@ -16,12 +16,12 @@ use std::cell::{OnceCell, RefCell};
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 
-use super::escape::defuse;
 use super::presence::{self, Client};
 use super::screen::{ERASE_ABOVE, Layout, Screen, size};
 use super::{Human, Presence, Prompt, browser, prompt};
 use crate::config::environment::{self, Interactive};
 use crate::error::Result;
+use crate::escape::defuse;
 use crate::oauth::device::Pending;
 
 /// The person at the terminal of this process.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::jwt::{self, Claims};
 use super::message::{Response, Unreachable};
 use crate::clock::Timestamp;
-use crate::human::escape::escape;
+use crate::escape::escape;
 use crate::secret::Secret;
 
 /// A life no honest access token exceeds; anything longer is a mistake of the server's.

@@ -9,7 +9,7 @@ use super::message::{Form, Response};
 use super::pkce;
 use crate::clock::Timestamp;
 use crate::config::{Location, Profile, Slot};
-use crate::human::escape::escape;
+use crate::escape::escape;
 use crate::secret::Secret;
 
 /// RFC 8628 section 3.4.

@@ -11,7 +11,7 @@ use super::provider::{Preset, SecretBy};
 use crate::config::location::Scheme;
 use crate::config::{Endpoints, Location, SpeltEndpoints};
 use crate::error::{Error, Kind, Result};
-use crate::human::escape::escape;
+use crate::escape::escape;
 
 /// The members keyfob uses, under the names of RFC 8414 section 2; all but the issuer may be missing.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]

@@ -18,7 +18,7 @@ use super::traced;
 use crate::clock;
 use crate::config::Location;
 use crate::config::proxy::{BadProxy, Proxies, Proxy};
-use crate::human::escape::escape;
+use crate::escape::escape;
 use crate::trace::trace;
 
 /// How long one request may take, from the name look-up to the last byte.

@@ -9,7 +9,7 @@ use std::fmt;
 use super::Credential;
 use crate::config::location::Scheme;
 use crate::config::{Auth, Location};
-use crate::human::escape::escape;
+use crate::escape::escape;
 use crate::secret::SecretBytes;
 
 /// git's own limit for a line, its LF included.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Credential;
 use crate::clock;
 use crate::config::{Location, location};
-use crate::human::escape::escape;
+use crate::escape::escape;
 
 /// An option for a kubectl that is to read its configuration and nothing else. There is no such context: Google's kubectl
 /// asks the server of the current one for its version before it does anything, with whatever plugin or secret that takes.

@@ -12,7 +12,7 @@ use crate::commands::setup::containers;
 use crate::commands::setup_command;
 use crate::config::folders;
 use crate::config::programs::has_container_tools;
-use crate::human::escape::{escape, quote};
+use crate::escape::{escape, quote};
 use crate::process::Answer;
 use crate::protocol::docker::Server;
 use crate::store;

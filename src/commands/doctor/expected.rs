@@ -4,7 +4,7 @@ use super::report::Area;
 use super::{Visit, area, written};
 use crate::broker::discover;
 use crate::config::{Destination, Location, Profile, TokenKind};
-use crate::human::escape::escape;
+use crate::escape::escape;
 use crate::oauth::jwt::{self, Claims};
 use crate::store::{Record, Store, Token};
 

@@ -12,7 +12,7 @@ use crate::commands::git_helpers::{self, Entry, Runs};
 use crate::commands::setup_command;
 use crate::config;
 use crate::config::programs::is_program;
-use crate::human::escape::quote;
+use crate::escape::quote;
 
 const AREA: Area = Area::Git;
 

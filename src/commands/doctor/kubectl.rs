@@ -14,7 +14,7 @@ use crate::cli::{Cli, Command, Kubectl};
 use crate::commands::{kubectl as plugin, setup_command};
 use crate::config::programs::{find, is_program, is_same};
 use crate::config::{Config, Destination, Location, Profile, folders};
-use crate::human::escape::{escape, quote};
+use crate::escape::{escape, quote};
 use crate::oauth::jwt;
 use crate::process::{self, Answer, With};
 use crate::protocol::kubectl::NO_SERVER;

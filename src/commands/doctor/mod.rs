@@ -21,7 +21,7 @@ use crate::cli::Doctor;
 use crate::clock::SystemClock;
 use crate::config::{Config, Destination, Entry, Location, Profile, matching, new_profile};
 use crate::error::{Error, Kind, Result};
-use crate::human::escape::escape;
+use crate::escape::escape;
 use crate::human::paper::Paper;
 
 /// What is looked at and found on one run.

@@ -7,7 +7,7 @@ use super::{Visit, written};
 use crate::config::environment::{self, Interactive};
 use crate::config::{folders, new_profile};
 use crate::error::Error;
-use crate::human::escape::quote;
+use crate::escape::quote;
 use crate::store::{client_secret, examine as state};
 
 const AREA: Area = Area::Places;

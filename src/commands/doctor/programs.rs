@@ -10,7 +10,7 @@ use super::Visit;
 use super::report::Area;
 use crate::config::environment;
 use crate::config::programs::{file_name, find, find_in, is_same, is_writable};
-use crate::human::escape::{escape, quote};
+use crate::escape::{escape, quote};
 use crate::process::{self, Answer, With};
 use crate::protocol::kubectl::NO_SERVER;
 

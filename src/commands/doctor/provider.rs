@@ -9,7 +9,7 @@ use super::{Visit, area, errand, session, written};
 use crate::broker::{NoCode, discover, registration_hint};
 use crate::clock::{self, Clock};
 use crate::config::{Endpoints, Location, Profile, Server, environment};
-use crate::human::escape::escape;
+use crate::escape::escape;
 use crate::oauth::discovery;
 use crate::oauth::http::{self, Http, Web};
 use crate::oauth::message::{Form, Response, Unreachable};

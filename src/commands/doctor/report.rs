@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
-use crate::human::escape::{self, defuse};
+use crate::escape::{self, defuse};
 use crate::human::paper::{Ink, Paper};
 
 /// How bad it is.

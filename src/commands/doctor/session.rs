@@ -5,7 +5,7 @@ use super::{Visit, area, errand, expected};
 use crate::clock::{self, Clock, Timestamp};
 use crate::config::{Endpoints, Profile, TokenKind};
 use crate::error::Kind;
-use crate::human::escape::escape;
+use crate::escape::escape;
 use crate::oauth::http::Http;
 use crate::oauth::jwt::{self, Claims};
 use crate::secret::Secret;

@@ -11,7 +11,7 @@ use crate::cli::SetUpGit;
 use crate::commands::git_helpers::{self, Effective, Entry as Helper};
 use crate::config::{Config, Entry, Location, environment, folders, location};
 use crate::error::{Error, Kind, Result};
-use crate::human::escape::{escape, quote};
+use crate::escape::{escape, quote};
 use crate::process::{self, With};
 use crate::store::foreign::Foreign;
 use crate::store::scratch::Scratch;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::config::{environment, folders};
 use crate::error::{Error, Kind, Result};
-use crate::human::escape::escape;
+use crate::escape::escape;
 use crate::process::{self, With};
 use crate::protocol::kubectl::NO_SERVER;
 use crate::store::foreign::Foreign;

@@ -12,7 +12,7 @@ use super::{How, change, say};
 use crate::cli::SetUpKubectl;
 use crate::config::{Config, Profile, programs};
 use crate::error::{Error, Kind, Result};
-use crate::human::escape::quote;
+use crate::escape::quote;
 use crate::process;
 use crate::store::foreign::Foreign;
 

@@ -7,7 +7,7 @@ use super::{How, say};
 use crate::config::environment;
 use crate::config::programs::{file_name, find, is_writable};
 use crate::error::{Error, Result};
-use crate::human::escape::quote;
+use crate::escape::quote;
 use crate::process;
 use crate::store::backups::{Backup, Backups};
 

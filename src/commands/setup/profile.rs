@@ -12,7 +12,7 @@ use crate::commands::{Errand, report, setup_command};
 use crate::config::draft::{self, Draft};
 use crate::config::{Config, Profile, file, folders};
 use crate::error::{Error, Kind, Result};
-use crate::human::escape::quote;
+use crate::escape::quote;
 use crate::human::presence::Client;
 use crate::oauth::provider::{self, Base, Preset};
 use crate::store::client_secret;

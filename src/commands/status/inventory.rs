@@ -10,7 +10,7 @@ use crate::broker::discover;
 use crate::clock::{Timestamp, rfc3339};
 use crate::config::Slot;
 use crate::error::{Error, Result};
-use crate::human::escape::json as fit_to_show;
+use crate::escape::json as fit_to_show;
 use crate::oauth::jwt::{self, Claims};
 use crate::oauth::revoke::{self, SignedOut, Way};
 use crate::secret::{Secret, SecretBytes};

@@ -11,7 +11,7 @@ use crate::cli::Status;
 use crate::clock::Timestamp;
 use crate::config::{Config, Profile};
 use crate::error::Result;
-use crate::human::escape::defuse;
+use crate::escape::defuse;
 use crate::human::paper::Paper;
 use crate::oauth::device::Pending;
 use crate::store::passwords::{Listed, Passwords};

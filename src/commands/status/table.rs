@@ -7,7 +7,7 @@ use std::path::Path;
 use super::{Broken, Row, State};
 use crate::clock::{self, Timestamp};
 use crate::config::Config;
-use crate::human::escape::{defuse, escape};
+use crate::escape::{defuse, escape};
 use crate::human::paper::{Ink, Paper, folded};
 use crate::store::passwords::Listed;
 
