@@ -8,6 +8,7 @@ use super::print;
 use crate::cli::{Cli, Completions};
 use crate::error::Result;
 
+#[inline(never)]
 pub(super) fn run(command: &Completions) -> Result<ExitCode> {
     let mut text = Vec::new();
     clap_complete::generate(command.shell, &mut Cli::command(), "keyfob", &mut text);

@@ -13,6 +13,7 @@ use crate::human::presence::Client;
 use crate::oauth::device::Pending;
 use crate::session::Request;
 
+#[inline(never)]
 pub(super) fn run(command: &Login) -> Result<ExitCode> {
     let chosen = choose(&command.subject)?;
     let profile = chosen.profile();

@@ -12,6 +12,7 @@ use crate::oauth::http::{self, Web};
 use crate::oauth::revoke::{self, SignedOut};
 use crate::store::{Record, Store, client_secret};
 
+#[inline(never)]
 pub(super) fn run(command: &Logout) -> Result<ExitCode> {
     let store = Store::open()?;
     if !command.all {

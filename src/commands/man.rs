@@ -28,6 +28,7 @@ const FILES: &[(&str, &str)] = &[
     ("~/.local/state/keyfob", "sessions and what the plain store keeps, for nobody else to read"),
 ];
 
+#[inline(never)]
 pub(super) fn run() -> Result<ExitCode> {
     let text = page().map_err(|error| Error::broken("cannot write the manual page", error))?;
     print(&text)?;

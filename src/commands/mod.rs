@@ -37,7 +37,8 @@ use crate::session::Request;
 use crate::store::{Store, Token, record};
 use crate::trace::{self, trace};
 
-/// Does what the command line asks and reports how it went.
+/// Does what the command line asks and reports how it went. What people call is kept out of line: between the lines that
+/// clients run through it would cost each hit a tenth, in pages to be mapped.
 pub(crate) fn run(command: Command) -> ExitCode {
     trace!("keyfob {} for {}: {}", env!("CARGO_PKG_VERSION"), std::env::consts::OS, name(&command));
     let done = match command {

@@ -10,6 +10,7 @@ use crate::config::draft::Draft;
 use crate::error::{Error, Kind, Result};
 use crate::oauth::provider::{self, Base, Preset, Unworkable};
 
+#[inline(never)]
 pub(super) fn run(command: &Providers) -> Result<ExitCode> {
     let text = match command.name.as_deref() {
         None => table(),

@@ -8,6 +8,7 @@ use crate::config::TokenKind;
 use crate::error::Result;
 use crate::human::presence::Client;
 
+#[inline(never)]
 pub(super) fn run(command: &Token) -> Result<ExitCode> {
     if !command.show {
         refuse_terminal("pipe the output, or add --show")?;

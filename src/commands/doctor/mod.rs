@@ -48,6 +48,7 @@ struct Host<'a> {
 }
 
 /// 0 where all is well, 1 where something is not.
+#[inline(never)]
 pub(super) fn run(command: &Doctor) -> Result<ExitCode> {
     let named = command.url.as_deref().map(parse_url).transpose()?;
     let clock = SystemClock::new();

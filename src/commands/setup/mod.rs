@@ -22,6 +22,7 @@ use crate::cli::{SetUp, Setup};
 use crate::config::{Config, Entry, Profile, folders};
 use crate::error::{Error, Kind, Result};
 
+#[inline(never)]
 pub(super) fn run(setup: &Setup) -> Result<ExitCode> {
     let how = How { dry_run: setup.dry_run, undo: setup.undo };
     match &setup.what {

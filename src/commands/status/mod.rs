@@ -46,6 +46,7 @@ enum State {
     Broken,
 }
 
+#[inline(never)]
 pub(super) fn run(command: &Status) -> Result<ExitCode> {
     let config = Config::load()?;
     let store = Store::open()?;
