@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::{Errand, choose, print};
+use super::{Errand, choose, document, print};
 use crate::cli::Login;
 use crate::clock;
-use crate::error::{Error, Result};
-use crate::escape::{self, defuse, escape};
+use crate::error::Result;
+use crate::escape::{defuse, escape};
 use crate::human::presence::Client;
 use crate::oauth::device::Pending;
 use crate::session::Request;
@@ -48,9 +48,7 @@ fn as_json(profile: &str, pending: &Pending) -> Result<String> {
         "expires_in": (expires_at - super::now()).max(0),
         "interval": interval,
     });
-    serde_json::to_string_pretty(&value)
-        .map(|text| escape::json(&text) + "\n")
-        .map_err(|error| Error::broken("cannot write the answer", error))
+    document(&value)
 }
 
 fn as_text(profile: &str, pending: &Pending) -> String {

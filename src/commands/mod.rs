@@ -20,6 +20,8 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use serde_json::Value;
+
 use crate::broker::Broker;
 use crate::broker::discover::{self, World};
 use crate::cli::{Command, Inline, Subject};
@@ -27,7 +29,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::file::{self, Spelt};
 use crate::config::{Config, Destination, Endpoints, Location, Profile, TokenKind, environment, location, matching};
 use crate::error::{Error, Kind, Result};
-use crate::escape::{defuse, quote};
+use crate::escape::{self, defuse, quote};
 use crate::human::presence::Client;
 use crate::human::terminal::Terminal;
 use crate::oauth::http::Web;
@@ -125,6 +127,13 @@ fn print(text: &[u8]) -> Result<()> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::broken("cannot write the answer", error)),
         _ => Ok(()),
     }
+}
+
+/// A JSON document as it is printed: nothing in it can act on a terminal.
+fn document(value: &Value) -> Result<String> {
+    serde_json::to_string_pretty(value)
+        .map(|text| escape::json(&text) + "\n")
+        .map_err(|error| Error::broken("cannot write the answer", error))
 }
 
 /// Prints a line for a person, fit to be shown.

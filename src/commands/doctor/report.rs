@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use crate::commands::document;
 use crate::error::{Error, Result};
-use crate::escape::{self, defuse};
+use crate::escape::defuse;
 use crate::human::paper::{Ink, Paper};
 
 /// How bad it is.
@@ -169,9 +170,7 @@ impl Report {
         };
         let findings: Vec<Value> = self.sorted().iter().map(finding).collect();
         let value = json!({ "version": 1, "healthy": self.is_healthy(), "findings": findings });
-        serde_json::to_string_pretty(&value)
-            .map(|text| escape::json(&text) + "\n")
-            .map_err(|error| Error::broken("cannot write the answer", error))
+        document(&value)
     }
 }
 

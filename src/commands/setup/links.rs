@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{How, say};
 use crate::config::environment;
-use crate::config::programs::{file_name, find, is_writable};
+use crate::config::programs::{file_name, find, is_same, is_writable};
 use crate::error::{Error, Result};
 use crate::escape::quote;
 use crate::process;
@@ -99,14 +99,13 @@ pub(super) fn take_back(name: &str, how: How) -> Result<()> {
 
 #[cfg(unix)]
 fn leads_to(path: &Path, program: &Path) -> bool {
-    fs::canonicalize(path).is_ok_and(|target| target == program)
+    is_same(path, program)
 }
 
 /// A hard link or a copy leads nowhere: it is one where it has the same bytes.
 #[cfg(not(unix))]
 fn leads_to(path: &Path, program: &Path) -> bool {
-    fs::canonicalize(path).is_ok_and(|target| target == program)
-        || matches!((fs::read(path), fs::read(program)), (Ok(one), Ok(other)) if one == other)
+    is_same(path, program) || matches!((fs::read(path), fs::read(program)), (Ok(one), Ok(other)) if one == other)
 }
 
 #[cfg(unix)]

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::{Row, State};
 use crate::broker::discover;
 use crate::clock::{Timestamp, rfc3339};
+use crate::commands::document;
 use crate::config::Slot;
-use crate::error::{Error, Result};
-use crate::escape::json as fit_to_show;
+use crate::error::Result;
 use crate::oauth::jwt::{self, Claims};
 use crate::oauth::revoke::{self, SignedOut, Way};
 use crate::secret::{Secret, SecretBytes};
@@ -25,9 +25,7 @@ pub(super) fn text(rows: &[Row<'_>], passwords: &[Listed], folder: &Path, now: T
     let sessions: Vec<Value> = rows.iter().map(|row| session(row, now)).collect();
     let passwords: Vec<Value> = passwords.iter().map(password).collect();
     let value = json!({ "version": VERSION, "folder": folder, "sessions": sessions, "passwords": passwords });
-    serde_json::to_string_pretty(&value)
-        .map(|text| fit_to_show(&text) + "\n")
-        .map_err(|error| Error::broken("cannot write the answer", error))
+    document(&value)
 }
 
 /// One session, field by field: a new member of the record is not shown before somebody has thought about it.
