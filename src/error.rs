@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::escape::defuse;
 
 /// What the caller does next. Expected outcomes that are nobody's fault ("not one of our hosts") are not errors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     /// The words of the call are off: call again, corrected. Exit code 2.
@@ -79,13 +79,12 @@ impl Kind {
     }
 }
 
-/// An error with its text and, where there is one, the mend.
-#[derive(Debug)]
+/// An error with its text and, where there is one, the mend: plain data, so that a machine's state can hold it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Error {
     pub(crate) kind: Kind,
     text: String,
     hint: Option<String>,
-    source: Option<anyhow::Error>,
     repeated: bool,
 }
 
@@ -95,18 +94,12 @@ pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of a kind; `text` is one lower-case line.
     pub(crate) fn new(kind: Kind, text: impl Into<String>) -> Self {
-        Self { kind, text: defuse(&text.into()), hint: None, source: None, repeated: false }
+        Self { kind, text: defuse(&text.into()), hint: None, repeated: false }
     }
 
-    /// An error of the store or the system, with the chain that led to it.
+    /// An error of the store or the system, with the chain of causes that led to it on the same line.
     pub(crate) fn broken(text: impl Into<String>, source: impl Into<anyhow::Error>) -> Self {
-        Self {
-            kind: Kind::Broken,
-            text: defuse(&text.into()),
-            hint: None,
-            source: Some(source.into()),
-            repeated: false,
-        }
+        Self::new(Kind::Broken, format!("{}: {:#}", text.into(), source.into()))
     }
 
     /// Adds the command or the edit that mends it.
@@ -128,10 +121,7 @@ impl Error {
 
     /// The text with its chain of causes, on one line, without the hint.
     pub(crate) fn text(&self) -> String {
-        match &self.source {
-            Some(source) => defuse(&format!("{}: {source:#}", self.text)),
-            None => self.text.clone(),
-        }
+        self.text.clone()
     }
 
     /// The mend, where there is one.

@@ -9,14 +9,15 @@ use serde_json::Value;
 use crate::clock::Timestamp;
 use crate::config::location::Scheme;
 use crate::config::{Auth, Location, Server, Slot, TokenKind, file, matching};
+use crate::decision::{self, Attempt, Decision};
 use crate::escape;
+use crate::model::{Ask, Want};
 use crate::oauth::answer::{self, Answer};
 use crate::oauth::device::{self, Pending, Step};
 use crate::oauth::message::Response;
 use crate::oauth::refresh::{self, Outcome};
 use crate::protocol::{Credential, docker, git, kubectl};
 use crate::secret::{Secret, SecretBytes};
-use crate::session::{self, Next, Request};
 use crate::store::Record;
 
 const NOW: Timestamp = 1_800_000_000;
@@ -104,8 +105,8 @@ pub fn token_answer(input: &[u8]) {
             assert!((1..=10 * 365 * 86_400).contains(&tokens.life), "{}", tokens.life);
             assert!((1..=10 * 365 * 86_400).contains(&tokens.id_life), "{}", tokens.id_life);
             let mut record = Record::default();
-            record.grant("", tokens, true, NOW);
-            record.sign_in("", tokens, true, NOW);
+            record.grant(&Slot::default(), tokens, true, NOW);
+            record.sign_in(&Slot::default(), tokens, true, NOW);
             walk(&record);
         }
         Answer::Error(error) => assert_shown(&error.words()),
@@ -231,30 +232,31 @@ fn walk(record: &Record) {
     let named = record.tokens.iter().next();
     let fingerprint = named.map(|(_, token)| token.access_token.fingerprint());
     let slot = named.map(|(slot, _)| slot.clone()).unwrap_or_default();
-    let plain = Request { slot, ..Request::default() };
-    let requests = [
-        plain.clone(),
-        Request { login: true, ..plain.clone() },
-        Request { refused: fingerprint.clone(), ..plain.clone() },
-        Request { suspected: fingerprint, headless: true, ..plain.clone() },
-        Request { kind: TokenKind::Id, ..plain },
+    let plain = Ask { slot, ..Ask::default() };
+    let asks = [
+        (plain.clone(), false),
+        (Ask { want: Want::SignIn, ..plain.clone() }, false),
+        (Ask { refused: fingerprint.clone(), ..plain.clone() }, false),
+        (Ask { suspected: fingerprint, ..plain.clone() }, true),
+        (Ask { kind: TokenKind::Id, ..plain }, false),
     ];
     for now in [0, NOW, 4_000_000_000] {
-        let _ = session::is_redeemable(record, now);
-        for request in &requests {
-            match session::next(record, request, now) {
-                Next::Serve(token) => {
-                    assert!(!session::is_refused(token, request));
-                    assert!(token.told_end(request.kind, now).is_some_and(|end| end > now), "never a past moment");
+        let _ = decision::is_redeemable(record, now);
+        for (ask, is_headless) in &asks {
+            let attempt = Attempt { is_headless: *is_headless, ..Attempt::default() };
+            match decision::next(record, ask, &attempt, now) {
+                Decision::Serve(token) => {
+                    assert!(!decision::is_refused(token, ask));
+                    assert!(token.told_end(ask.kind, now).is_some_and(|end| end > now), "never a past moment");
                 }
-                Next::Poll(pending) => {
+                Decision::Poll(pending) => {
                     assert!(pending.is_live(now));
                     let wait = pending.wait(now);
                     assert!(wait <= LONGEST_INTERVAL + 1 && pending.interval <= LONGEST_INTERVAL, "{wait}");
                     let _ = pending.clone().polled(now).after(pending_answer(), now);
                 }
-                Next::Patience(until) => assert!(until - now <= 3_600),
-                Next::Refresh(_) | Next::Login | Next::Fail(_) | Next::RefusedAgain(_) => {}
+                Decision::Patience(until) => assert!(until - now <= 3_600),
+                Decision::Refresh(_) | Decision::Login | Decision::Fail(_) | Decision::RefusedAgain(_) => {}
             }
         }
     }

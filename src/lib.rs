@@ -7,7 +7,8 @@
 //! ```text
 //! argv + stdin -> protocol (decode) -> config (profile, destination) -> broker -> protocol (encode) -> stdout
 //!                                                                        |
-//!                                            session (the policy), store, oauth, human
+//!                                            machine, store, oauth, human
+//!                                            decision
 //! ```
 //!
 //! - `cli`: clap's types: what clients call, what people call, `setup`. `commands`: one file, or folder, for each thing that
@@ -16,8 +17,9 @@
 //! - `config`: files, environment, folders and PATH; what is written becomes profiles and destinations; who answers for a
 //!   host.
 //! - `protocol`: what clients say and hear; pure.
-//! - `session`: what to do next, as a pure function of the record, the request and the time. `broker`: finds the endpoints
-//!   and does it: refreshes, asks for a code, has a person approve it.
+//! - `model`: what everybody talks about: what a caller asks for, and a token.
+//! - `decision`: what to do next, as a pure function of the record, the ask, the attempt and the time. `machine`: carries an ask
+//!   to its end, one effect at a time, without I/O. `broker`: finds the endpoints and performs the effects.
 //! - `store`: what is kept. Records, the locks between processes, the plain store of passwords, markers and metadata; and for
 //!   `setup` other programs' files, with what they were before.
 //! - `oauth`: the provider table, discovery, the device flow as a state machine, refresh, revocation; messages, and HTTP with
@@ -26,8 +28,8 @@
 //! - `trace`: what is asked, decided and sent, for a bug report, without secrets.
 //! - `clock`, `process`, `secret`, `escape`, `error`: time; children, and asking them; what must not be seen; what is fit to
 //!   be; what went wrong.
-//! - In the tests alone: `explore`, the policy in every order that three callers can come in; `fuzz`, what must hold for every
-//!   input from outside, which `cargo fuzz` shares.
+//! - In the tests alone: `lab`, the machine in every order that three callers can come in, before a provider and a disk that
+//!   break at any step; `fuzz`, what must hold for every input from outside, which `cargo fuzz` shares.
 //!
 //! What is never so: a hit takes no lock, no network and no child process; nobody sleeps or talks to the network with
 //! the record's lock in hand, but for the one refresh it guards; no secret has a `Display`.
@@ -37,20 +39,22 @@ mod cli;
 mod clock;
 mod commands;
 mod config;
+mod decision;
 mod error;
 mod escape;
-#[cfg(test)]
-mod explore;
 // Not in a program that is shipped: what must hold for every input, for the fuzzer and the tests.
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
 mod human;
+#[cfg(test)]
+mod lab;
+mod machine;
+mod model;
 mod oauth;
 mod process;
 mod protocol;
 mod secret;
-mod session;
 mod store;
 mod trace;
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroize;
 
 /// A secret string. Equality is plain: no caller compares it with what an attacker chose and can time.
-#[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Secret(String);
 
@@ -29,14 +29,36 @@ impl Secret {
     }
 
     /// Names the secret without telling it: the first 64 bits of its SHA-256, as hex.
-    pub(crate) fn fingerprint(&self) -> String {
-        hex(&ring::digest::digest(&SHA256, self.0.as_bytes()).as_ref()[..8])
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        Fingerprint(hex(&ring::digest::digest(&SHA256, self.0.as_bytes()).as_ref()[..8]))
     }
 
     /// Whether it may go into an HTTP header and a line of a client's protocol: visible ASCII, not empty. That covers
     /// RFC 6750's `b64token`, and keeps out the line feeds and NULs that would let a server write attributes of its own.
     pub(crate) fn is_token(&self) -> bool {
         !self.0.is_empty() && self.0.bytes().all(|byte| byte.is_ascii_graphic())
+    }
+}
+
+/// What names a secret without telling it ([`Secret::fingerprint`]).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Fingerprint(String);
+
+impl Fingerprint {
+    /// One that was written down; whether it is a fingerprint only a comparison tells.
+    pub(crate) fn written(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// As it is written down: 16 hexadecimal digits.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -130,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_fingerprint_is_stable_and_is_not_the_secret() {
-        assert_eq!(Secret::new("abc").fingerprint(), "ba7816bf8f01cfea");
+        assert_eq!(Secret::new("abc").fingerprint().as_str(), "ba7816bf8f01cfea");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::config::registry::{self, Takes};
 use crate::config::{Config, Destination, Location, Profile, matching};
 use crate::error::{Error, Kind, Result};
 use crate::human::presence::Client;
+use crate::model::{Ask, Want};
 use crate::protocol::docker::{self, Login, Server};
 use crate::secret::SecretBytes;
 use crate::store::Store;
@@ -77,7 +78,7 @@ fn get() -> Result<String, Failure> {
     let refuses = owner.as_ref().and_then(|owner| owner.refuses);
     if let Some(owner) = owner.as_ref().filter(|owner| owner.refuses.is_none()) {
         let errand = owner.errand(&server);
-        let token = errand.obtain(errand.request())?;
+        let token = errand.obtain(errand.ask())?;
         let credential = errand.credential(&token, &owner.username);
         return Ok(docker::encode(&server, &credential));
     }
@@ -137,8 +138,9 @@ fn erased() -> Result<(), Failure> {
     let Ok(server) = docker::decode_server(&read()?) else { return Ok(()) };
     let config = Config::load()?;
     if let Some(owner) = owner(&config, &server)?.filter(|owner| owner.refuses.is_none()) {
-        let slot = owner.destination.slot.key();
-        return Ok(owner.errand(&server).with_session(|broker| broker.forget(&slot))?);
+        let errand = owner.errand(&server);
+        let ask = Ask { want: Want::SignOut, ..errand.ask() };
+        return Ok(errand.with_session(|broker| broker.report(ask))?);
     }
     let path = server.path().map(SecretBytes::new);
     let passwords = Passwords::open()?;

@@ -11,10 +11,9 @@ use crate::clock::SystemClock;
 use crate::config::{Config, Destination, Profile, matching};
 use crate::error::{Error, Kind, Result};
 use crate::human::presence::Client;
+use crate::model::{Ask, Want};
 use crate::protocol::git::{self, Attributes};
-use crate::secret::SecretBytes;
-use crate::session::Request;
-use crate::store::Token;
+use crate::secret::{Secret, SecretBytes};
 use crate::store::passwords::{Entry, Passwords, Pattern};
 use crate::trace::{self, trace, yes};
 
@@ -52,8 +51,8 @@ fn answer(command: &Git) -> Result<Vec<u8>> {
         trace!("answer: {}", if kept.is_empty() { "nothing" } else { "what the plain store keeps" });
         return Ok(kept);
     };
-    let request = Request { refused: asked.refused(), challenge: asked.challenge(), ..errand.request() };
-    let token = errand.obtain(request)?;
+    let ask = Ask { refused: asked.refused(), challenge: asked.challenge(), ..errand.ask() };
+    let token = errand.obtain(ask)?;
     let requested = asked.username().filter(|name| !name.is_empty());
     let username = errand.destination.username.as_deref().or(requested).unwrap_or(errand.profile.preset.username);
     let credential = errand.credential(&token, username);
@@ -90,25 +89,24 @@ fn erase(command: &Git) -> Result<()> {
     let asked = read()?;
     let Some(place) = place(&asked) else { return Ok(()) };
     let config = profiles(command)?;
-    let refused = asked.password.as_ref().or(asked.credential.as_ref());
+    let given = asked.password.as_ref().or(asked.credential.as_ref());
     if let Some(location) = asked.location().filter(|location| config.answers(Some(location))) {
         for profile in config.profiles.iter().filter(|profile| is_meant(command, profile)) {
             // Not by user name: git names the one we gave it, which two profiles of a host may share.
             let Some((_, destination)) = matching::choose([profile].into_iter(), &location, None)? else { continue };
             let errand = Errand::for_git(profile, destination, location.authority());
-            let is_refused = |token: &Token| {
-                let secret = token.secret(destination.token).map(|secret| secret.expose().as_bytes());
-                refused.is_none_or(|refused| secret == Some(refused.expose()))
-            };
-            let (slot, challenge) = (destination.slot.key(), asked.challenge());
-            errand.with_session(|broker| broker.refuse(&slot, is_refused, challenge.as_deref()))?;
+            // What is no text is no token of ours.
+            let Ok(given) = given.map(|given| std::str::from_utf8(given.expose())).transpose() else { continue };
+            let refused = given.map(|given| Secret::new(given).fingerprint());
+            let ask = Ask { want: Want::Refusal, refused, challenge: asked.challenge(), ..errand.ask() };
+            errand.with_session(|broker| broker.report(ask))?;
         }
         return Ok(());
     }
     if !keeps(&config) {
         return Ok(());
     }
-    let pattern = pattern(&asked, refused.map(SecretBytes::expose));
+    let pattern = pattern(&asked, given.map(SecretBytes::expose));
     Passwords::open()?.change(SERVICE, &place, &SystemClock::new(), |entries| {
         entries.retain(|entry| !pattern.picks(entry));
     })

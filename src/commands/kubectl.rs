@@ -14,10 +14,10 @@ use crate::escape::escape;
 use crate::human::presence::Client;
 use crate::human::terminal::Terminal;
 use crate::human::{Human, Presence};
+use crate::model::Ask;
 use crate::process::{self, Parent};
-use crate::protocol::kubectl::{self, Request as Asked};
+use crate::protocol::kubectl::{self, Request};
 use crate::secret::Secret;
-use crate::session::Request;
 use crate::store::markers::Markers;
 use crate::store::record;
 use crate::trace::{trace, yes};
@@ -80,8 +80,8 @@ fn answer(command: &Kubectl) -> Result<String> {
     let suspected = asking
         .filter(|_| !profile.preset.refresh_kills_access)
         .and_then(|parent| markers.given(&parent.id, &marker(parent)));
-    let request = Request { suspected, parent: parent.as_ref().map(|parent| parent.id.clone()), ..errand.request() };
-    let token = errand.obtain(request)?;
+    let ask = Ask { suspected, parent: parent.as_ref().map(|parent| parent.id.clone()), ..errand.ask() };
+    let token = errand.obtain(ask)?;
     if clock.elapsed() > PATIENCE {
         tell_that_it_took_long();
     }
@@ -109,10 +109,10 @@ fn tell_that_it_took_long() {
 /// that finds a server of another version turns into that version's kubectl, as the same process.
 fn marker(id: &str, parent: &Parent, destination: &Destination) -> String {
     let Parent { id: _, name } = parent;
-    Secret::new(format!("{id} {name} {:?} {}", destination.token, destination.slot.key())).fingerprint()
+    Secret::new(format!("{id} {name} {:?} {}", destination.token, destination.slot.key())).fingerprint().to_string()
 }
 
-fn server(asked: &Asked) -> Result<Option<Location>> {
+fn server(asked: &Request) -> Result<Option<Location>> {
     asked.location().transpose().map_err(|why| {
         Error::new(Kind::Usage, format!("the kubeconfig's server {why}")).hint("correct server in the kubeconfig")
     })

@@ -10,8 +10,8 @@ use crate::clock;
 use crate::error::Result;
 use crate::escape::{defuse, escape};
 use crate::human::presence::Client;
+use crate::model::{Ask, Want};
 use crate::oauth::device::Pending;
-use crate::session::Request;
 
 #[inline(never)]
 pub(super) fn run(command: &Login) -> Result<ExitCode> {
@@ -27,12 +27,12 @@ pub(super) fn run(command: &Login) -> Result<ExitCode> {
         opens_browser: !command.no_browser,
     };
     if command.start {
-        let request = errand.request();
-        let pending = errand.with_broker(true, |broker| broker.start_only(&request))?;
+        let ask = Ask { want: Want::Code, ..errand.ask() };
+        let pending = errand.with_broker(true, |broker, _| broker.code(ask))?;
         let text = if command.json { as_json(profile.title(), &pending)? } else { as_text(profile.title(), &pending) };
         print(text.as_bytes())?;
     } else {
-        errand.obtain(Request { login: true, ..errand.request() })?;
+        errand.obtain(Ask { want: Want::SignIn, ..errand.ask() })?;
     }
     Ok(ExitCode::SUCCESS)
 }

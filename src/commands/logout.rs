@@ -75,7 +75,7 @@ fn sessions(store: &Store, config: &Config, profile: &Profile) -> Result<Vec<Str
 /// Forgets these sessions of a profile; whether they are over at the provider too, or nothing there could be ended.
 fn sign_out(store: &Store, profile: &Profile, ids: &[String]) -> Result<bool> {
     let title = profile.title();
-    let present = discover::kept(profile)?;
+    let present = discover::known_endpoints(profile)?;
     let (mut well, mut was_signed_in) = (true, false);
     for id in ids {
         let forgotten = forget(store, id).unwrap_or_else(|error| {

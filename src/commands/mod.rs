@@ -22,8 +22,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use crate::broker::Broker;
-use crate::broker::discover::{self, World};
+use crate::broker::{Broker, World, discover};
 use crate::cli::{Command, Inline, Subject};
 use crate::clock::{Clock, SystemClock};
 use crate::config::file::{self, Spelt};
@@ -32,11 +31,12 @@ use crate::error::{Error, Kind, Result};
 use crate::escape::{self, defuse, quote};
 use crate::human::presence::Client;
 use crate::human::terminal::Terminal;
+use crate::machine::Setting;
+use crate::model::{Ask, Token};
 use crate::oauth::http::Web;
 use crate::protocol::Credential;
 use crate::secret::Secret;
-use crate::session::Request;
-use crate::store::{Store, Token, record};
+use crate::store::{ReadRecord, Store, record};
 use crate::trace::{self, trace};
 
 /// Does what the command line asks and reports how it went. What people call is kept out of line: between the lines that
@@ -235,18 +235,18 @@ struct Errand<'a> {
 
 impl Errand<'_> {
     /// Meets the world and has `work` done by a broker for this errand's session. `anew` is a person's wish to sign in.
-    fn with_broker<T>(&self, anew: bool, work: impl FnOnce(&Broker<'_>) -> Result<T>) -> Result<T> {
+    fn with_broker<T>(&self, anew: bool, work: impl FnOnce(&Broker<'_>, Option<ReadRecord>) -> Result<T>) -> Result<T> {
         let (store, clock, http, human) = self.world()?;
         let world = World { store: &store, clock: &clock, http: &http, human: &human };
-        let endpoints = discover::endpoints(self.profile, &world, anew)?;
-        self.broker(&world, &endpoints, work)
+        let found = discover::endpoints(self.profile, &world, anew)?;
+        self.broker(world, &found.endpoints, |broker| work(broker, found.looked))
     }
 
     /// The same for what concerns a session that is there; nothing is asked to find it.
     fn with_session(&self, work: impl FnOnce(&Broker<'_>) -> Result<()>) -> Result<()> {
-        let Some(endpoints) = discover::kept(self.profile)? else { return Ok(()) };
+        let Some(endpoints) = discover::known_endpoints(self.profile)? else { return Ok(()) };
         let (store, clock, http, human) = self.world()?;
-        self.broker(&World { store: &store, clock: &clock, http: &http, human: &human }, &endpoints, work)
+        self.broker(World { store: &store, clock: &clock, http: &http, human: &human }, &endpoints, work)
     }
 
     fn world(&self) -> Result<(Store, SystemClock, Web, Terminal)> {
@@ -256,29 +256,20 @@ impl Errand<'_> {
 
     fn broker<T>(
         &self,
-        world: &World<'_>,
+        world: World<'_>,
         endpoints: &Endpoints,
         work: impl FnOnce(&Broker<'_>) -> Result<T>,
     ) -> Result<T> {
         let id = record::id(self.profile, &endpoints.token);
         trace!("session: {id} at {}", trace::url(&endpoints.token));
-        work(&Broker {
-            profile: self.profile,
-            endpoints,
-            destination: self.destination,
-            id: &id,
-            store: world.store,
-            clock: world.clock,
-            http: world.http,
-            human: world.human,
-            what: &self.what,
-            place: &self.place,
-        })
+        let Self { profile, destination, place, .. } = self;
+        let setting = Setting { profile, endpoints, destination, place };
+        work(&Broker { world, setting, id: &id, what: &self.what })
     }
 
-    /// A request for this errand's destination.
-    fn request(&self) -> Request {
-        Request { slot: self.destination.slot.key(), kind: self.destination.token, ..Request::default() }
+    /// An ask for this errand's destination.
+    fn ask(&self) -> Ask {
+        Ask { slot: self.destination.slot.clone(), kind: self.destination.token, ..Ask::default() }
     }
 
     /// A token in the form a client gets it in, with the moment it should ask again.
@@ -292,8 +283,8 @@ impl Errand<'_> {
     }
 
     /// The token for this errand's destination, by whatever it takes.
-    fn obtain(&self, request: Request) -> Result<Token> {
-        let token = self.with_broker(request.login, |broker| broker.obtain(request))?;
+    fn obtain(&self, ask: Ask) -> Result<Token> {
+        let token = self.with_broker(ask.is_sign_in(), |broker, looked| broker.obtain(ask, looked))?;
         trace!("answer: {}", self.told(&token));
         Ok(token)
     }

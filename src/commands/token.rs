@@ -27,7 +27,7 @@ pub(super) fn run(command: &Token) -> Result<ExitCode> {
         place,
         opens_browser: true,
     };
-    let token = errand.obtain(errand.request())?;
+    let token = errand.obtain(errand.ask())?;
     let secret = token.secret(chosen.destination.token).map_or("", |secret| secret.expose());
     let text = if command.header { format!("Authorization: Bearer {secret}\n") } else { format!("{secret}\n") };
     print(text.as_bytes())?;

@@ -197,6 +197,7 @@ fn destination(raw: &RawProfile, own: &RawDestination, preset: &Preset) -> Desti
             audience: either(&own.audience, &raw.audience),
             resource: either(&own.resource, &raw.resource),
             scopes,
+            foreign: None,
         },
     }
 }

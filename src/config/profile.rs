@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::location::Location;
 use crate::oauth::provider::{Preset, SecretBy, TokenKind};
@@ -22,7 +22,7 @@ pub(crate) enum Auth {
 }
 
 /// What distinguishes the access tokens of one session from each other.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Slot {
     pub(crate) organization: Option<String>,
     pub(crate) audience: Option<String>,
@@ -30,13 +30,18 @@ pub(crate) struct Slot {
     pub(crate) resource: Option<String>,
     /// Sorted, each once: their order means nothing (RFC 6749 section 3.3).
     pub(crate) scopes: Vec<String>,
+    /// The whole name of a slot that a newer keyfob wrote and that means nothing here: kept as it is.
+    pub(crate) foreign: Option<String>,
 }
 
 impl Slot {
     /// The slot's name in a record. Empty for the plain one; else `name=value` parts a person can read, with the
     /// separators escaped so that no two slots share a name.
     pub(crate) fn key(&self) -> String {
-        let Self { organization, audience, resource, scopes } = self;
+        let Self { organization, audience, resource, scopes, foreign } = self;
+        if let Some(name) = foreign {
+            return name.clone();
+        }
         let scope = (!scopes.is_empty()).then(|| scopes.join(" "));
         [("organization", organization), ("audience", audience), ("resource", resource), ("scope", &scope)]
             .into_iter()
@@ -48,9 +53,12 @@ impl Slot {
             .join("&")
     }
 
-    /// The slot of that name; what it cannot be named by is left out.
+    /// The slot of that name.
     pub(crate) fn of_key(key: &str) -> Self {
         let mut slot = Self::default();
+        if key.is_empty() {
+            return slot;
+        }
         for (name, value) in key.split('&').filter_map(|part| part.split_once('=')) {
             let value = value.replace("%26", "&").replace("%25", "%");
             match name {
@@ -61,7 +69,19 @@ impl Slot {
                 _ => {}
             }
         }
-        slot
+        if slot.key() == key { slot } else { Self { foreign: Some(key.to_owned()), ..Self::default() } }
+    }
+}
+
+impl Serialize for Slot {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.key())
+    }
+}
+
+impl<'de> Deserialize<'de> for Slot {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|key| Self::of_key(&key))
     }
 }
 
@@ -244,6 +264,7 @@ mod tests {
             audience: audience.map(Into::into),
             resource: None,
             scopes: scopes.iter().map(|s| (*s).to_owned()).collect(),
+            foreign: None,
         };
         assert_eq!(Slot::default().key(), "");
         assert_eq!(slot(Some("org_1"), None, &["a", "b"]).key(), "organization=org_1&scope=a b");
@@ -252,6 +273,9 @@ mod tests {
         assert_eq!(sly, "organization=x%26audience=y");
         for slot in [slot(None, None, &[]), slot(Some("x&audience=%26"), Some("a=b"), &["r", "w:x"])] {
             assert_eq!(Slot::of_key(&slot.key()), slot);
+        }
+        for newer in ["colour=red", "audience=a&colour=red", "scope=b a&audience=c"] {
+            assert_eq!(Slot::of_key(newer).key(), newer, "a newer keyfob's");
         }
     }
 }

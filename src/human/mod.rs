@@ -34,6 +34,8 @@ pub(crate) trait Human {
     fn presence(&self) -> Result<Presence>;
     /// Whether there is a terminal at all; cheaper than [`Human::presence`].
     fn has_terminal(&self) -> bool;
+    /// What the terminal is called, for what is said on it once; none where there is none, or the system does not tell.
+    fn terminal(&self) -> Option<String>;
     /// Shows the code and where to enter it.
     fn ask(&self, prompt: &Prompt<'_>);
     /// While somebody is waited for, every second or oftener: the code lives for `left` seconds more. Only whoever asked

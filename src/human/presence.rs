@@ -18,7 +18,7 @@ pub(crate) enum Client {
 }
 
 /// Whether to ask.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Presence {
     /// Somebody is here.
     Here,

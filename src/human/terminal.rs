@@ -23,6 +23,7 @@ use crate::config::environment::{self, Interactive};
 use crate::error::Result;
 use crate::escape::defuse;
 use crate::oauth::device::Pending;
+use crate::process;
 
 /// The person at the terminal of this process.
 pub(crate) struct Terminal {
@@ -104,10 +105,14 @@ impl Drop for Terminal {
 impl Human for Terminal {
     fn presence(&self) -> Result<Presence> {
         if let Some(known) = self.presence.get() {
-            return Ok(known.clone());
+            return Ok(*known);
         }
         let presence = presence::presence(self.client, self.has_terminal())?;
-        Ok(self.presence.get_or_init(|| presence).clone())
+        Ok(*self.presence.get_or_init(|| presence))
+    }
+
+    fn terminal(&self) -> Option<String> {
+        process::terminal()
     }
 
     fn has_terminal(&self) -> bool {

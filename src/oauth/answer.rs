@@ -19,7 +19,7 @@ const LONGEST_TOKEN: usize = 65_000;
 const LONGEST_NAME: usize = 1_024;
 
 /// Tokens, as granted.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TokenAnswer {
     pub(crate) access_token: Secret,
     pub(crate) id_token: Option<Secret>,
@@ -33,7 +33,7 @@ pub(crate) struct TokenAnswer {
 }
 
 /// Who signed in, as far as the answer tells. Display only.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Who {
     pub(crate) subject: Option<String>,
     pub(crate) email: Option<String>,
@@ -43,7 +43,7 @@ pub(crate) struct Who {
 }
 
 /// An error a server reports, or what stands for one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ServerError {
     /// RFC 6749's `error`, else WorkOS' `code`, in the RFC's spelling where a server has its own; empty where the body
     /// names none.
@@ -76,7 +76,7 @@ impl ServerError {
 }
 
 /// What the answer comes to.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Answer {
     Granted(Box<TokenAnswer>),
     Error(ServerError),

@@ -30,7 +30,7 @@ const LONGEST_TEXT: usize = 8_192;
 const LONGEST_LIFE: i64 = 1_800;
 
 /// A login somebody started and nobody has finished: at most one a session.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub(crate) struct Pending {
     /// Shown to nobody.
     pub(crate) device_code: Secret,
@@ -54,9 +54,9 @@ pub(crate) struct Pending {
     /// An earlier poll stayed without an answer, which may have been the tokens: a code works once.
     #[serde(default)]
     pub(crate) in_doubt: bool,
-    /// The name of the slot that the answer's token is for.
+    /// The slot that the answer's token is for.
     #[serde(default)]
-    pub(crate) slot: String,
+    pub(crate) slot: Slot,
     /// The scopes asked for, which is what a refresh without a scope will mean.
     #[serde(default)]
     pub(crate) scopes: Vec<String>,
@@ -98,7 +98,7 @@ pub(crate) enum Step {
 pub(crate) fn start_form(profile: &Profile, asked: &Slot, code_verifier: Option<&Secret>) -> Form {
     let mut form = Form::new(&profile.extra);
     form.push("client_id", &profile.client_id);
-    let Slot { organization, audience, resource, scopes } = asked;
+    let Slot { organization, audience, resource, scopes, foreign: _ } = asked;
     form.push_some("scope", Some(&scopes.join(" ")));
     if !profile.preset.organization_on_refresh {
         form.push_some("organization", organization.as_deref());
@@ -153,7 +153,7 @@ pub(crate) fn begin(response: &Response, asked: &Slot, now: Timestamp) -> Result
         misses: 0,
         unanswered: false,
         in_doubt: false,
-        slot: asked.key(),
+        slot: asked.clone(),
         scopes: asked.scopes.clone(),
         audience: asked.audience.clone(),
         resource: asked.resource.clone(),

@@ -163,7 +163,7 @@ pub(crate) struct Response {
 }
 
 /// Why there is no answer. What the server did is unknown.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Unreachable {
     /// One line for a person.
     pub(crate) why: String,

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 /// Which token of the answer a destination takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum TokenKind {
     /// The access token (RFC 6749 section 1.4).

@@ -33,7 +33,7 @@ pub(crate) fn form(profile: &Profile, slot: &Slot, refresh_token: &Secret, groun
     form.push("grant_type", "refresh_token");
     form.push("client_id", &profile.client_id);
     form.push("refresh_token", refresh_token.expose());
-    let Slot { organization, audience, resource, scopes } = slot;
+    let Slot { organization, audience, resource, scopes, foreign: _ } = slot;
     if profile.preset.organization_on_refresh {
         form.push_some("organization_id", organization.as_deref().or(grounds.organization));
     } else {

@@ -9,13 +9,14 @@ use std::io;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use crate::model::ParentId;
 pub(crate) use ask::{Answer, With, ask};
 
 /// The process that runs us.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Parent {
     /// Its number and the moment it started, which together no other process has.
-    pub(crate) id: String,
+    pub(crate) id: ParentId,
     /// What it calls itself, at most 15 characters of the executable's name.
     pub(crate) name: String,
 }
@@ -73,7 +74,7 @@ fn parse_stat(number: u32, stat: &str) -> Option<Parent> {
     let (before, after) = stat.rsplit_once(')')?;
     let (_, name) = before.split_once('(')?;
     let started = after.split_whitespace().nth(19).filter(|field| field.bytes().all(|byte| byte.is_ascii_digit()))?;
-    Some(Parent { id: format!("{number}-{started}"), name: name.to_owned() })
+    Some(Parent { id: ParentId::new(number, started), name: name.to_owned() })
 }
 
 /// What `git config` says of a key as it stands for the command that asks, `-c` options included; `None` where the key
@@ -101,7 +102,7 @@ mod tests {
     #[test]
     fn a_name_may_hold_anything() {
         let stat = "42 (a) b (c) S 1 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 98765 1 2 3";
-        let parent = Parent { id: "42-98765".to_owned(), name: "a) b (c".to_owned() };
+        let parent = Parent { id: ParentId::new(42, "98765"), name: "a) b (c".to_owned() };
         assert_eq!(parse_stat(42, stat), Some(parent));
         assert_eq!(parse_stat(42, "nonsense"), None);
     }

@@ -10,7 +10,7 @@ use super::Credential;
 use crate::config::location::Scheme;
 use crate::config::{Auth, Location};
 use crate::escape::escape;
-use crate::secret::SecretBytes;
+use crate::secret::{Fingerprint, SecretBytes};
 
 /// git's own limit for a line, its LF included.
 const LINE_LIMIT: usize = 65_535;
@@ -146,8 +146,9 @@ impl Attributes {
     }
 
     /// The fingerprint of the token we gave in the round before, which the server has refused since.
-    pub(crate) fn refused(&self) -> Option<String> {
-        let ours = |state: &Vec<u8>| Some(std::str::from_utf8(state).ok()?.strip_prefix(STATE_PREFIX)?.to_owned());
+    pub(crate) fn refused(&self) -> Option<Fingerprint> {
+        let ours =
+            |state: &Vec<u8>| Some(Fingerprint::written(std::str::from_utf8(state).ok()?.strip_prefix(STATE_PREFIX)?));
         self.state.iter().find_map(ours)
     }
 

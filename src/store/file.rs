@@ -38,18 +38,19 @@ struct Version {
 /// What reading came to, short of an error.
 pub(crate) enum Found {
     Nothing,
-    Record(Box<Kept>),
+    Record(Box<ReadRecord>),
     /// Something that is no record; why.
     Broken(String),
 }
 
 /// A record as it was read, without a lock.
-pub(crate) struct Kept {
+#[derive(Debug)]
+pub(crate) struct ReadRecord {
     pub(crate) record: Record,
     file: Opened,
 }
 
-impl Kept {
+impl ReadRecord {
     /// Notes, to within an hour and in the file's own time, that what it holds was handed out at `now`. A save needs no
     /// such note, and whoever only looks makes none.
     pub(crate) fn used(&self, now: Timestamp) {
@@ -68,6 +69,12 @@ impl Store {
     /// The person's store. Touches no file.
     pub(crate) fn open() -> Result<Self> {
         Ok(Self { folder: folders::state()?.join("sessions") })
+    }
+
+    /// A store in a folder of a test's.
+    #[cfg(test)]
+    pub(crate) fn in_folder(folder: PathBuf) -> Self {
+        Self { folder }
     }
 
     /// Where records are.
@@ -169,7 +176,7 @@ impl Store {
             }
             Ok(record) if version == VERSION => Ok(match record.is_foreign_to(id) {
                 Some(why) => Found::Broken(why.to_owned()),
-                None => Found::Record(Box::new(Kept { record, file })),
+                None => Found::Record(Box::new(ReadRecord { record, file })),
             }),
             Ok(_) => Ok(Found::Broken(format!("version {version} never was"))),
             // Not the error's text: it may quote what it stumbled over.
@@ -210,11 +217,11 @@ impl Guard<'_> {
     }
 
     /// Reads the record again from the disk: where there are no locks another process may have written meanwhile.
-    pub(crate) fn reread(&mut self) -> Result<()> {
-        if let Found::Record(kept) = self.store.read(&self.id)? {
-            self.record = kept.record;
-        }
-        Ok(())
+    pub(crate) fn reread(&mut self) -> Result<Option<Record>> {
+        Ok(match self.store.read(&self.id)? {
+            Found::Record(read) => Some(read.record),
+            Found::Nothing | Found::Broken(_) => None,
+        })
     }
 
     /// Makes sure that a save will succeed, as far as that can be known: the room is on the disk afterwards. Before a
@@ -261,6 +268,8 @@ impl Guard<'_> {
         let file = self.reserved.take().map_or_else(|| private::create(temporary), Ok)?;
         let written = private::replace(&self.store.path(&self.id, "json"), temporary, file, &bytes);
         bytes.zeroize();
+        // What a crash of an earlier keyfob left.
+        let _ = fs::remove_file(self.store.path(&self.id, "tmp"));
         written
     }
 
@@ -278,11 +287,11 @@ impl Guard<'_> {
         private::sync_folder(&self.store.folder).or(Ok(()))
     }
 
-    /// Under the lock nobody else writes this name, so it can be fixed, and what a crash left is simply overwritten.
-    /// Without one, each process has its own.
+    /// One name for all who come by one lock file, so that what a crash left is simply overwritten; another for who comes by
+    /// another, because both may be at work. Without a lock, each process has its own.
     fn temporary(&self) -> PathBuf {
-        let own = std::process::id();
-        self.store.path(&self.id, &if self.lock.is_exclusive() { "tmp".to_owned() } else { format!("{own}.tmp") })
+        let own = self.lock.file_number().unwrap_or_else(|| std::process::id().into());
+        self.store.path(&self.id, &format!("{own}.tmp"))
     }
 }
 
@@ -355,6 +364,25 @@ mod tests {
         guard.reserve().unwrap();
         drop(guard);
         assert_eq!(names(&store), ["id.lock"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn two_who_hold_locks_of_one_name_save_whole_records() {
+        let (_root, store) = store();
+        let mut first = store.try_lock("id", 0).unwrap().unwrap();
+        first.reserve().unwrap();
+        fs::remove_file(store.path("id", "lock")).unwrap();
+        let mut second = store.try_lock("id", 0).unwrap().unwrap();
+        second.reserve().unwrap();
+        first.record.refresh_token = Some(Secret::new("rt_1"));
+        first.save().unwrap();
+        assert_eq!(store.peek("id").unwrap(), Some(first.record.clone()));
+        second.record.refresh_token = Some(Secret::new("rt_2"));
+        second.save().unwrap();
+        assert_eq!(store.peek("id").unwrap(), Some(second.record.clone()));
+        drop((first, second));
+        assert_eq!(names(&store), ["id.json", "id.lock"]);
     }
 
     #[test]

@@ -30,6 +30,18 @@ impl Lock {
         Self(None)
     }
 
+    /// What tells the file it is on from every other that ever stood in its place: somebody may remove a lock file while its
+    /// lock is held, and whoever comes next makes a new one. None where there is no lock, or the system does not tell.
+    pub(crate) fn file_number(&self) -> Option<u64> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            self.0.as_ref()?.metadata().ok().map(|file| file.ino())
+        }
+        #[cfg(not(unix))]
+        None
+    }
+
     /// Whether it keeps anybody out.
     pub(crate) fn is_exclusive(&self) -> bool {
         self.0.is_some()

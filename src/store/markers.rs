@@ -10,7 +10,8 @@ use super::private;
 use crate::clock::{self, Timestamp};
 use crate::config::folders;
 use crate::error::Result;
-use crate::secret::Secret;
+use crate::model::ParentId;
+use crate::secret::{Fingerprint, Secret};
 
 /// A marker older than this is of a process that is gone, or that will not be missed.
 const LIFE: Duration = Duration::from_hours(1);
@@ -28,14 +29,14 @@ impl Markers {
     }
 
     /// The fingerprint of the token that `parent` was given last for the session `id`.
-    pub(crate) fn given(&self, parent: &str, id: &str) -> Option<String> {
-        let bytes = private::read(&self.path(parent, id)).ok()??;
-        String::from_utf8(bytes).ok()
+    pub(crate) fn given(&self, parent: &ParentId, id: &str) -> Option<Fingerprint> {
+        let bytes = private::read(&self.path(parent.as_str(), id)).ok()??;
+        String::from_utf8(bytes).ok().map(Fingerprint::written)
     }
 
     /// Notes what `parent` is given. That it cannot be noted changes nothing for it.
-    pub(crate) fn give(&self, parent: &str, id: &str, token: &Secret) {
-        let _ = private::put(&self.path(parent, id), token.fingerprint().as_bytes());
+    pub(crate) fn give(&self, parent: &ParentId, id: &str, token: &Secret) {
+        let _ = private::put(&self.path(parent.as_str(), id), token.fingerprint().as_str().as_bytes());
     }
 
     /// Notes that `code` stands on a terminal; whether it did not yet. Where that cannot be noted, it does not.
@@ -44,7 +45,7 @@ impl Markers {
     }
 
     /// Removes what `parent` was given: it asked for the sake of asking.
-    pub(crate) fn forget(&self, parent: &str) {
+    pub(crate) fn forget(&self, parent: &ParentId) {
         let prefix = format!("{parent}-");
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix)) {
@@ -78,14 +79,15 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let markers = Markers { folder: root.path().join("parents") };
         let token = Secret::new("at");
-        assert_eq!(markers.given("7-1", "abc"), None);
-        markers.give("7-1", "abc", &token);
-        assert_eq!(markers.given("7-1", "abc"), Some(token.fingerprint()));
-        assert_eq!(markers.given("7-2", "abc"), None, "another process with the same number");
-        markers.give("7-2", "abc", &token);
-        markers.forget("7-2");
-        assert_eq!(markers.given("7-2", "abc"), None);
-        assert_eq!(markers.given("7-1", "abc"), Some(token.fingerprint()), "another's");
+        let (first, second) = (ParentId::new(7, "1"), ParentId::new(7, "2"));
+        assert_eq!(markers.given(&first, "abc"), None);
+        markers.give(&first, "abc", &token);
+        assert_eq!(markers.given(&first, "abc"), Some(token.fingerprint()));
+        assert_eq!(markers.given(&second, "abc"), None, "another process with the same number");
+        markers.give(&second, "abc", &token);
+        markers.forget(&second);
+        assert_eq!(markers.given(&second, "abc"), None);
+        assert_eq!(markers.given(&first, "abc"), Some(token.fingerprint()), "another's");
         assert!(markers.claim("tty1", "abc", &token) && !markers.claim("tty1", "abc", &token));
         assert!(markers.claim("tty2", "abc", &token) && markers.claim("tty1", "abc", &Secret::new("other")));
         let path = markers.path("7-1", "abc");

@@ -16,7 +16,7 @@ mod private;
 pub(crate) mod record;
 pub(crate) mod scratch;
 
-pub(crate) use file::{Found, Guard, Store};
-pub(crate) use lock::{Lock, jitter, patiently};
+pub(crate) use file::{Found, Guard, ReadRecord, Store};
+pub(crate) use lock::{Lock, jitter};
 pub(crate) use private::{Stored, append, open_plain};
-pub(crate) use record::{Failure, Record, Token};
+pub(crate) use record::{Failure, Record};

@@ -9,8 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
-use crate::config::Profile;
+use crate::config::{Profile, Slot};
 use crate::error::{Error, Kind};
+use crate::model::{ParentId, Token};
 use crate::oauth::answer::{TokenAnswer, Who};
 use crate::oauth::device::Pending;
 use crate::oauth::revoke::Approved;
@@ -23,7 +24,7 @@ pub(crate) const VERSION: u32 = 1;
 const LATEST: Timestamp = 1_000_000_000_000;
 
 /// One refresh token, the access tokens it bought, the pending login, the last failure.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub(crate) struct Record {
     pub(crate) version: u32,
     /// The profile that last signed in, for `status`.
@@ -42,9 +43,8 @@ pub(crate) struct Record {
     pub(crate) account: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) refresh_token: Option<Secret>,
-    /// By the name of the slot.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) tokens: BTreeMap<String, Token>,
+    pub(crate) tokens: BTreeMap<Slot, Token>,
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub(crate) pending: Option<Pending>,
     #[serde(default, deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
@@ -88,41 +88,13 @@ pub(crate) struct Record {
     pub(crate) unknown: Map<String, Value>,
 }
 
-/// What one slot holds.
-#[expect(clippy::struct_field_names, reason = "RFC 6749's and OpenID Connect's own names")]
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-pub(crate) struct Token {
-    pub(crate) access_token: Secret,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) id_token: Option<Secret>,
-    pub(crate) received_at: Timestamp,
-    /// The access token's end, by the local clock.
-    pub(crate) expires_at: Timestamp,
-    /// The ID token's end, by the local clock.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) id_expires_at: Option<Timestamp>,
-    /// A client reported that its server refused it: it is handed out no more.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub(crate) refused: bool,
-    /// It took the place of a refused one: if it is refused as well, another will not do better.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub(crate) after_refusal: bool,
-    #[serde(flatten)]
-    pub(crate) unknown: Map<String, Value>,
-}
-
 /// What a newer keyfob wrote in a way this one cannot read is no reason to lose the session beside it.
 fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
     Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-fn is_false(value: &bool) -> bool {
-    !value
-}
-
 /// The last thing that went wrong, so that those who ask next are told and the provider is left in peace.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub(crate) struct Failure {
     pub(crate) at: Timestamp,
     /// Its number among the record's outcomes.
@@ -133,10 +105,10 @@ pub(crate) struct Failure {
     pub(crate) hint: Option<String>,
     /// The slot that could not be renewed; none where it was a sign-in that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) slot: Option<String>,
+    pub(crate) slot: Option<Slot>,
     /// The process that was told, where clients ask again and again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) parent: Option<String>,
+    pub(crate) parent: Option<ParentId>,
 }
 
 impl Failure {
@@ -259,7 +231,7 @@ impl Record {
 
     /// Takes in what a sign-in or a refresh granted for `slot` at `now`. `keep` is whether a refresh token may be
     /// written to disk. An answer without a refresh token leaves the old one in place (RFC 6749 section 6).
-    pub(crate) fn grant(&mut self, slot: &str, answer: &TokenAnswer, keep: bool, now: Timestamp) {
+    pub(crate) fn grant(&mut self, slot: &Slot, answer: &TokenAnswer, keep: bool, now: Timestamp) {
         let TokenAnswer { access_token, id_token, refresh_token, life, id_life, who } = answer;
         let old = self.tokens.remove(slot);
         let after_refusal = old.as_ref().is_some_and(|old| old.refused);
@@ -278,7 +250,7 @@ impl Record {
             after_refusal,
             unknown: Map::new(),
         };
-        self.tokens.insert(slot.to_owned(), token);
+        self.tokens.insert(slot.clone(), token);
         if let Some(refresh_token) = refresh_token {
             self.refresh_token = Some(refresh_token.clone());
         }
@@ -300,7 +272,7 @@ impl Record {
 
     /// Takes in what a person approved, and replaces what the last sign-in left. Only where nothing could refill them, the
     /// same person's other tokens stay until they end.
-    pub(crate) fn sign_in(&mut self, slot: &str, answer: &TokenAnswer, keep: bool, now: Timestamp) {
+    pub(crate) fn sign_in(&mut self, slot: &Slot, answer: &TokenAnswer, keep: bool, now: Timestamp) {
         let same_person = self.subject.is_some() && self.subject == answer.who.subject;
         if !same_person || (keep && answer.refresh_token.is_some()) {
             self.tokens.clear();
@@ -316,11 +288,11 @@ impl Record {
     }
 
     /// Remembers a failure.
-    pub(crate) fn fail(&mut self, error: &Error, slot: Option<&str>, parent: Option<&str>, now: Timestamp) {
+    pub(crate) fn fail(&mut self, error: &Error, slot: Option<&Slot>, parent: Option<&ParentId>, now: Timestamp) {
         self.outcomes += 1;
-        let slot = slot.map(str::to_owned);
+        let slot = slot.cloned();
         let hint = error.mend().map(str::to_owned);
-        let parent = parent.map(str::to_owned);
+        let parent = parent.cloned();
         self.failure =
             Some(Failure { at: now, outcome: self.outcomes, kind: error.kind, text: error.text(), hint, slot, parent });
     }
@@ -361,20 +333,20 @@ mod tests {
     #[test]
     fn a_refresh_keeps_the_old_token_unless_there_is_a_new_one() {
         let mut record = Record::default();
-        record.sign_in("", &answer("a1", Some("r1")), true, 10);
-        record.grant("", &answer("a2", None), true, 20);
+        record.sign_in(&Slot::default(), &answer("a1", Some("r1")), true, 10);
+        record.grant(&Slot::default(), &answer("a2", None), true, 20);
         assert_eq!(record.refresh_token, Some(Secret::new("r1")));
-        record.grant("organization=x", &answer("a3", Some("r2")), true, 30);
+        record.grant(&Slot::of_key("organization=x"), &answer("a3", Some("r2")), true, 30);
         assert_eq!(record.refresh_token, Some(Secret::new("r2")));
-        assert_eq!(record.tokens.keys().collect::<Vec<_>>(), ["", "organization=x"]);
-        record.grant("", &answer("a4", Some("r3")), false, 40);
+        assert_eq!(record.tokens.keys().map(Slot::key).collect::<Vec<_>>(), ["", "organization=x"]);
+        record.grant(&Slot::default(), &answer("a4", Some("r3")), false, 40);
         assert_eq!(record.refresh_token, None, "keep_refresh_token = false");
     }
 
     #[test]
     fn nothing_shows_a_secret() {
         let mut record = Record::default();
-        record.sign_in("", &answer("at_hidden", Some("rt_hidden")), true, 10);
+        record.sign_in(&Slot::default(), &answer("at_hidden", Some("rt_hidden")), true, 10);
         assert!(!format!("{record:?}").contains("hidden"));
     }
 }

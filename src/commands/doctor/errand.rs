@@ -3,8 +3,7 @@
 use std::cell::RefCell;
 
 use super::{Visit, area};
-use crate::broker::Broker;
-use crate::broker::discover::World;
+use crate::broker::{Broker, World};
 use crate::commands::Errand;
 use crate::config::{Destination, Endpoints, Profile};
 use crate::error::Result;
@@ -27,6 +26,10 @@ impl Human for Listener {
     fn has_terminal(&self) -> bool {
         // A failure that others were told of a moment ago is tried again: it is what a doctor is called for.
         true
+    }
+
+    fn terminal(&self) -> Option<String> {
+        None
     }
 
     fn ask(&self, _prompt: &Prompt<'_>) {}
@@ -65,7 +68,7 @@ pub(super) fn run<T>(
     let human = Listener::default();
     let done = Store::open().and_then(|store| {
         let world = World { store: &store, clock: visit.clock, http, human: &human };
-        errand.broker(&world, endpoints, work)
+        errand.broker(world, endpoints, work)
     });
     for line in human.told.take() {
         visit.report.warning(&area(errand.profile), line, None);

@@ -5,8 +5,9 @@ use super::{Visit, area, written};
 use crate::broker::discover;
 use crate::config::{Destination, Location, Profile, TokenKind};
 use crate::escape::escape;
+use crate::model::Token;
 use crate::oauth::jwt::{self, Claims};
-use crate::store::{Record, Store, Token};
+use crate::store::{Record, Store};
 
 /// What a server is said to expect of a token.
 #[derive(Clone, Copy)]
@@ -23,7 +24,7 @@ pub(super) fn compare_kept(visit: &mut Visit<'_>, profile: &Profile, record: &Re
         return;
     }
     if let Some(destination) = visit.destination(profile) {
-        compare(visit, &area(profile), profile, destination, record.tokens.get(&destination.slot.key()));
+        compare(visit, &area(profile), profile, destination, record.tokens.get(&destination.slot));
     }
 }
 
@@ -35,7 +36,7 @@ pub(super) fn compare_kept_for(visit: &mut Visit<'_>, area: &Area, profile: &Pro
 /// What is kept for a destination.
 fn kept(profile: &Profile, destination: &Destination) -> Option<Token> {
     let id = discover::session(profile).ok()?;
-    Store::open().ok()?.peek(&id).ok()??.tokens.remove(&destination.slot.key())
+    Store::open().ok()?.peek(&id).ok()??.tokens.remove(&destination.slot)
 }
 
 /// Compares what a destination is given with what is expected at the named place.

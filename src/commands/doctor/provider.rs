@@ -6,10 +6,11 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use super::{Visit, area, errand, session, written};
-use crate::broker::{NoCode, discover, registration_hint};
+use crate::broker::discover;
 use crate::clock::{self, Clock};
 use crate::config::{Endpoints, Location, Profile, Server, environment};
 use crate::escape::escape;
+use crate::machine::{NoCode, registration_hint};
 use crate::oauth::discovery;
 use crate::oauth::http::{self, Http, Web};
 use crate::oauth::message::{Form, Response, Unreachable};
@@ -52,7 +53,7 @@ pub(super) fn examine<'a>(visit: &mut Visit<'a>, profile: &'a Profile) {
     let is_reached = told.is_some();
     clocks(visit, profile, &http);
     // A session goes on where it began, whatever the issuer says today.
-    let kept = discover::kept(profile).ok().flatten().map(Cow::into_owned);
+    let kept = discover::known_endpoints(profile).ok().flatten().map(Cow::into_owned);
     let Some(endpoints) = kept.or(told) else { return };
     let wants_sign_in = session::examine(visit, profile, &endpoints, is_reached.then_some(&http as &dyn Http));
     if wants_sign_in && is_reached {

@@ -6,10 +6,10 @@ use crate::clock::{self, Clock, Timestamp};
 use crate::config::{Endpoints, Profile, TokenKind};
 use crate::error::Kind;
 use crate::escape::escape;
+use crate::model::Ask;
 use crate::oauth::http::Http;
 use crate::oauth::jwt::{self, Claims};
 use crate::secret::Secret;
-use crate::session::Request;
 use crate::store::{Record, Store, record};
 
 /// Looks at what is kept, and at what the provider makes of it where it can be reached. Whether a person has yet to sign
@@ -84,13 +84,13 @@ fn renew<'a>(
     let first = profile.hosts.iter().chain(&profile.clusters).map(|(_, destination)| destination).next();
     let destination = visit.destination(profile).or(first).unwrap_or(&profile.plain);
     let errand = errand::to(profile, destination);
-    let had = before.tokens.get(&destination.slot.key()).and_then(|token| token.secret(destination.token));
+    let had = before.tokens.get(&destination.slot).and_then(|token| token.secret(destination.token));
     // Only suspected, not refused: where it cannot be renewed, the token that lives goes on living.
-    let request = Request { suspected: had.map(Secret::fingerprint), ..errand.request() };
+    let ask = Ask { suspected: had.map(Secret::fingerprint), ..errand.ask() };
     let started = visit.clock.now();
     let done = errand::run(visit, &errand, endpoints, http, |broker| {
-        let token = broker.obtain(request)?;
-        Ok((token, broker.store.peek(broker.id)?.unwrap_or_default()))
+        let token = broker.obtain(ask, None)?;
+        Ok((token, broker.world.store.peek(broker.id)?.unwrap_or_default()))
     });
     match done {
         Ok((token, after)) => {
@@ -98,7 +98,7 @@ fn renew<'a>(
             match &after.failure {
                 Some(failure) if !is_new && failure.at >= started => visit.report.error(&area, &failure.error()),
                 _ if is_new => visit.report.ok(&area, "the session lives: it was renewed just now"),
-                _ if token.is_vain(visit.clock.now()) => {
+                _ if token.is_recent_replacement(visit.clock.now()) => {
                     visit.report.ok(&area, "the session lives: it was renewed less than a minute ago");
                 }
                 _ => {
@@ -125,7 +125,8 @@ fn describe(visit: &mut Visit<'_>, area: &Area, record: &Record, now: Timestamp)
     let (who, organization) = (who.unwrap_or_default(), organization.unwrap_or_default());
     visit.report.ok(area, format!("signed in{who}{organization}{asked}{renewal}"));
     for (slot, token) in &record.tokens {
-        let of = if slot.is_empty() { String::new() } else { format!(" ({})", escape(slot)) };
+        let name = slot.key();
+        let of = if name.is_empty() { String::new() } else { format!(" ({})", escape(&name)) };
         for (kind, name) in [(TokenKind::Access, "access token"), (TokenKind::Id, "ID token")] {
             let Some(secret) = token.secret(kind) else { continue };
             let claims = jwt::claims(secret.expose());

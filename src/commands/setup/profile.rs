@@ -186,8 +186,8 @@ fn check(profile: &Profile) -> Result<Option<Error>> {
         place: profile.title().to_owned(),
         opens_browser: false,
     };
-    let checked = errand.with_broker(true, |broker| {
-        broker.check().map_err(|why| broker.no_code(why))?;
+    let checked = errand.with_broker(true, |broker, _| {
+        broker.check().map_err(|why| broker.setting.no_code(why))?;
         Ok(None)
     });
     let error = match checked {

@@ -11,11 +11,12 @@ use crate::clock::{Timestamp, rfc3339};
 use crate::commands::document;
 use crate::config::Slot;
 use crate::error::Result;
+use crate::model::Token;
 use crate::oauth::jwt::{self, Claims};
 use crate::oauth::revoke::{self, SignedOut, Way};
 use crate::secret::{Secret, SecretBytes};
 use crate::store::passwords::Listed;
-use crate::store::{Record, Stored, Token};
+use crate::store::{Record, Stored};
 
 /// Raised when a member is taken away or means something else; added ones leave it.
 const VERSION: u32 = 1;
@@ -92,8 +93,8 @@ fn session(row: &Row<'_>, now: Timestamp) -> Value {
 }
 
 /// What one slot holds, without it.
-fn token(slot: &str, token: &Token, now: Timestamp) -> Value {
-    let wanted = Slot::of_key(slot);
+fn token(slot: &Slot, token: &Token, now: Timestamp) -> Value {
+    let wanted = slot.clone();
     let access = claims(&token.access_token);
     let of_id = token.id_token.as_ref().map(claims).unwrap_or_default();
     let or_none = |texts: Vec<String>| Some(texts).filter(|texts| !texts.is_empty());
@@ -126,7 +127,7 @@ fn claims(token: &Secret) -> Claims {
 /// How it would be ended at the provider, by the rules `logout` goes by.
 fn revocation(row: &Row<'_>, record: &Record) -> Value {
     let profile = row.profile.or(row.formerly);
-    let present = profile.and_then(|profile| discover::kept(profile).ok().flatten());
+    let present = profile.and_then(|profile| discover::known_endpoints(profile).ok().flatten());
     let (session, unnamed) = (record.approved(), || "no profile names it any more".to_owned());
     let way = profile.map_or_else(
         || Err(unnamed()),

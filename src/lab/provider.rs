@@ -22,7 +22,7 @@ pub(super) struct Family {
     pub(super) revoked: bool,
     /// For the properties: nobody is left who could save the newest.
     pub(super) lost: bool,
-    /// For the properties: a refusal of it is on disk.
+    /// For the properties: somebody has been told that it is over.
     pub(super) retired: bool,
 }
 
@@ -52,8 +52,8 @@ pub(super) struct Code {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Provider {
     pub(super) has_window: bool,
-    pub(super) families: [Option<Family>; 4],
-    pub(super) codes: [Option<Code>; 5],
+    pub(super) families: [Option<Family>; 5],
+    pub(super) codes: [Option<Code>; 6],
 }
 
 /// What the properties want to know of a request.
@@ -78,7 +78,7 @@ pub(super) enum Noticed {
 
 impl Provider {
     pub(super) fn new(has_window: bool) -> Self {
-        Self { has_window, families: [None; 4], codes: [None; 5] }
+        Self { has_window, families: [None; 5], codes: [None; 6] }
     }
 
     pub(super) fn family(&mut self, name: u8) -> &mut Family {

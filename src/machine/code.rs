@@ -1,0 +1,173 @@
+//! A code: it begins, is polled for, and is approved or over (RFC 8628 sections 3.1 to 3.5).
+
+use super::words::after_colon;
+use super::{Aside, At, Call, Effect, Machine, NoCode, Purpose, Role, Setting, Why, registration_hint};
+use crate::clock::Timestamp;
+use crate::decision;
+use crate::error::{Error, Kind};
+use crate::oauth::TokenAnswer;
+use crate::oauth::answer::Answer;
+use crate::oauth::device::{Pending, Step};
+use crate::trace::trace;
+
+impl Machine {
+    /// Asks the provider for a code.
+    pub(super) fn start(self, setting: &Setting<'_>) -> (Self, Effect) {
+        let slot = setting.profile.asked_slot(&self.ask.slot);
+        self.then(At::Starting, Effect::Send(Call::Start(slot)))
+    }
+
+    /// Writes a code down before anybody sees it; or why there is none.
+    pub(super) fn write_begun(
+        mut self,
+        code: Result<Box<Pending>, NoCode>,
+        setting: &Setting<'_>,
+        now: Timestamp,
+    ) -> (Self, Effect) {
+        match code {
+            Ok(pending) => {
+                let record = self.record();
+                if record.pending.as_ref().is_some_and(|kept| kept.is_live(now)) {
+                    // Somebody removed the login lock's file, and another has begun as well: one code is enough.
+                    return self.go_on_with_begun();
+                }
+                record.pending = Some((*pending).clone());
+                record.failure = None;
+                self.save(At::SavingBegun(pending))
+            }
+            Err(why) => self.save_failure(setting.no_code(why), None, false, now),
+        }
+    }
+
+    pub(super) fn begun(mut self, pending: Box<Pending>, is_saved: bool) -> (Self, Effect) {
+        // A terminal may stand still: nobody else is kept waiting for it.
+        self.unlock();
+        if !self.is_for_code() {
+            self.show(&pending, Role::Starting);
+            if let Some(sign_in) = &mut self.sign_in {
+                sign_in.unsaved = (!is_saved).then_some(pending);
+            }
+        }
+        self.go_on_with_begun()
+    }
+
+    /// There is a code in the record, or in hand.
+    fn go_on_with_begun(mut self) -> (Self, Effect) {
+        self.unlock();
+        let why = if self.is_for_code() { Why::BegunInAdvance } else { Why::Turn };
+        self.lock(why)
+    }
+
+    /// What a poll's answer, which is no approval, does to the record.
+    pub(super) fn write_polled(
+        mut self,
+        pending: Pending,
+        answer: Answer,
+        setting: &Setting<'_>,
+        now: Timestamp,
+    ) -> (Self, Effect) {
+        let record = self.record();
+        let is_ours = record.pending.as_ref().is_none_or(|kept| kept.device_code == pending.device_code);
+        let title = setting.profile.title();
+        let error = match pending.after(answer, now) {
+            Step::Granted(_) => unreachable!("an approval is written elsewhere"),
+            Step::Wait(pending) => {
+                if record.pending.is_some() && is_ours {
+                    record.pending = Some((*pending).clone());
+                    return self.save(At::SavingPolled(pending));
+                }
+                return self.poll_again(pending, setting, now);
+            }
+            Step::Denied(words) => {
+                let what = format!("the sign-in to {title} was denied{}", after_colon(&words));
+                let hint = format!("to try again, run: {}", setting.login_command());
+                Error::new(Kind::SignInEnded, what).hint(hint)
+            }
+            Step::Expired(words) => setting.expired(&words),
+            // Nobody's word was no: nothing to remember against the next who asks.
+            Step::Lost => Error::new(Kind::Transient, "what was approved was lost when a keyfob was interrupted")
+                .hint(format!("run the command again, or: {}", setting.login_command())),
+            Step::Refused { code, words } => {
+                let what = format!("{} ended the sign-in: {words}", setting.provider());
+                let login = setting.login_command();
+                Error::new(Kind::Refused, what).hint(match code.as_str() {
+                    "invalid_grant" | "" => format!("to try again, run: {login}"),
+                    code => format!("{}; then run: {login}", registration_hint(setting.profile, code)),
+                })
+            }
+        };
+        record.pending = None;
+        self.save_failure(error, None, false, now)
+    }
+
+    /// Not approved yet.
+    pub(super) fn poll_again(mut self, pending: Box<Pending>, setting: &Setting<'_>, now: Timestamp) -> (Self, Effect) {
+        self.unlock();
+        if self.is_redeeming() {
+            return self.redeemed();
+        }
+        self.wait_for_poll(pending, setting, now)
+    }
+
+    /// A person approved.
+    pub(super) fn write_approved(
+        mut self,
+        pending: &Pending,
+        tokens: &TokenAnswer,
+        setting: &Setting<'_>,
+        now: Timestamp,
+    ) -> (Self, Effect) {
+        trace!("sign-in: approved");
+        let serves = setting.serves(&pending.slot, tokens, &self.ask.slot);
+        let slot = if serves { self.ask.slot.clone() } else { pending.slot.clone() };
+        let Setting { profile, endpoints, .. } = setting;
+        let is_ours = serves || pending.slot == profile.asked_slot(&self.ask.slot);
+        let record = self.record();
+        record.profile.clone_from(&profile.name);
+        record.issuer.clone_from(&profile.issuer);
+        record.sign_in(&slot, tokens, profile.keep_refresh_token, now);
+        record.scopes = Some(pending.scopes.clone());
+        record.revocation_endpoint.clone_from(&endpoints.revocation);
+        self.save(At::SavingApproved { is_ours })
+    }
+
+    /// What was approved is on the disk; or it is not, and serves for this once.
+    pub(super) fn approved(
+        mut self,
+        is_ours: bool,
+        unsaved: Option<&Error>,
+        setting: &Setting<'_>,
+        now: Timestamp,
+    ) -> (Self, Effect) {
+        self.say_unsaved(unsaved);
+        let record = self.held.take().unwrap_or_default();
+        // A terminal may stand still: nobody else is kept waiting for it.
+        self.unlock();
+        let user_code = self.sign_in.as_mut().and_then(|sign_in| sign_in.shown.take());
+        self.aside(Aside::SignedIn { user_code, record: record.clone() });
+        if self.is_redeeming() {
+            return self.redeemed();
+        }
+        match decision::living(&record, &self.ask, now) {
+            Some(token) => self.serve(token.clone(), &record),
+            // Where no refresh token is kept, the approval for another place brings this one nothing: it needs its own.
+            None if record.refresh_token.is_some() || !is_ours => {
+                self.held = Some(record);
+                self.look_again()
+            }
+            None => {
+                let error = setting.no_such_token(&self.ask);
+                self.fail(error)
+            }
+        }
+    }
+
+    /// Whether an approval is asked for that nobody waits for.
+    pub(super) fn is_redeeming(&self) -> bool {
+        self.sign_in.as_ref().is_some_and(|sign_in| sign_in.purpose == Purpose::Redeem)
+    }
+
+    fn is_for_code(&self) -> bool {
+        self.sign_in.as_ref().is_some_and(|sign_in| sign_in.purpose == Purpose::Code)
+    }
+}

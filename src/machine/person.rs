@@ -1,0 +1,210 @@
+//! A person signs in: one of us holds the login lock and polls; the others show the same code and wait. Nobody sleeps
+//! or talks to the network with the record's lock in hand, so refreshes and hits go on meanwhile.
+
+use std::time::Duration;
+
+use super::{Aside, At, Call, Effect, Machine, Purpose, Setting, SignIn, Why};
+use crate::clock::Timestamp;
+use crate::decision::{self, Decision};
+use crate::error::{Error, Kind};
+use crate::human::Presence;
+use crate::oauth::device::Pending;
+use crate::oauth::http;
+use crate::store::Record;
+use crate::trace::trace;
+
+/// Longer than any code lives: whoever still waits then waits for nobody.
+const LOGIN_PATIENCE: Duration = Duration::from_mins(35);
+/// Seconds that a caller without a person waits for a poll to be due; it does not wait for the person.
+const REDEEM_PATIENCE_SECS: u64 = 10;
+
+/// Who shows a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Role {
+    /// The one that got it; a browser is its business.
+    Starting,
+    /// The one that polls for it now; who showed it before may be gone, and what stood there.
+    TakingOver,
+    Waiting,
+}
+
+impl SignIn {
+    pub(super) fn new(purpose: Purpose) -> Self {
+        Self { purpose, shown: None, polled: false, unsaved: None }
+    }
+
+    /// Why nobody is here to be asked, if so.
+    fn away(&self) -> Option<&'static str> {
+        match self.purpose {
+            Purpose::Own(Presence::Away(why)) => Some(why),
+            Purpose::Own(Presence::Here) | Purpose::Redeem | Purpose::Code => None,
+        }
+    }
+}
+
+impl Machine {
+    /// Only a person can help: waits to be the one who polls.
+    pub(super) fn found_person(mut self, presence: Presence) -> (Self, Effect) {
+        self.sign_in = Some(SignIn::new(Purpose::Own(presence)));
+        (self.waited, self.longest_wait) = (Duration::ZERO, LOGIN_PATIENCE);
+        self.then(At::LoginLocking, Effect::TryLogin)
+    }
+
+    pub(super) fn login_again(mut self, span: Duration) -> (Self, Effect) {
+        self.waited += span;
+        self.then(At::LoginLocking, Effect::TryLogin)
+    }
+
+    /// Another process polls: shows its code, and looks whether it has come to something.
+    pub(super) fn look_at_login(
+        mut self,
+        record: Option<&Record>,
+        setting: &Setting<'_>,
+        now: Timestamp,
+    ) -> (Self, Effect) {
+        let empty = Record::default();
+        let record = record.unwrap_or(&empty);
+        let pending = match decision::next(record, &self.ask, &self.attempt, now) {
+            Decision::Serve(token) => return self.serve(token.clone(), record),
+            Decision::Fail(failure) => return self.fail(failure.error()),
+            Decision::Refresh(_) | Decision::Patience(_) | Decision::RefusedAgain(_) => {
+                self.held = Some(Box::new(record.clone()));
+                return self.look_again();
+            }
+            Decision::Poll(pending) => Some(pending),
+            // The holder is about to write a code down.
+            Decision::Login => None,
+        };
+        if let Some(why) = self.away() {
+            let error = setting.person_needed(self.attempt.ended.as_deref(), why, pending);
+            return self.fail(error);
+        }
+        if let Some(pending) = pending {
+            self.show(pending, Role::Waiting);
+            // A holder that hangs, or was stopped, is not waited for beyond its code and one last poll.
+            let rest = Duration::from_secs(u64::try_from(pending.expires_at - now).unwrap_or(0));
+            self.longest_wait = self.longest_wait.min(self.waited + rest + http::POLL_PATIENCE);
+            self.aside(Aside::Remaining { expires_at: pending.expires_at });
+        }
+        if self.waited > self.longest_wait {
+            let title = setting.profile.title();
+            let what = format!("another keyfob holds the sign-in to {title} and does nothing with it");
+            let error = Error::new(Kind::Transient, what);
+            return self.fail(error.hint("end that process (is it stopped?) and try again"));
+        }
+        self.then(At::LoginPause, Effect::Pause)
+    }
+
+    /// Under the record's lock: is there a code, and is a poll due? The next poll is moved on before it is sent.
+    pub(super) fn turn(mut self, setting: &Setting<'_>, now: Timestamp) -> (Self, Effect) {
+        if let Some(unsaved) = self.sign_in.as_ref().and_then(|sign_in| sign_in.unsaved.clone()) {
+            self.record().pending.get_or_insert(*unsaved);
+        }
+        let mut record = self.held.take().unwrap_or_default();
+        match decision::next(&record, &self.ask, &self.attempt, now) {
+            Decision::Serve(token) => self.serve(token.clone(), &record),
+            Decision::Fail(failure) => self.fail(failure.error()),
+            Decision::Refresh(_) | Decision::Patience(_) | Decision::RefusedAgain(_) => {
+                self.held = Some(record);
+                self.look_again()
+            }
+            Decision::Poll(pending) if pending.wait(now) > 0 => {
+                let pending = Box::new(pending.clone());
+                self.unlock();
+                self.show(&pending, Role::TakingOver);
+                self.wait_for_poll(pending, setting, now)
+            }
+            Decision::Poll(pending) => {
+                trace!("sign-in: a poll is due");
+                let pending = Box::new(pending.clone().polled(now));
+                record.pending = Some((*pending).clone());
+                self.held = Some(record);
+                // Where it cannot be saved, whoever holds the login lock still keeps to the interval.
+                self.save(At::SavingTurn(pending))
+            }
+            Decision::Login if self.has_asked() => {
+                // A code is not replaced behind a person's back.
+                let error = if record.pending.take().is_some() { setting.expired("") } else { setting.called_off() };
+                self.held = Some(record);
+                self.save_failure(error, None, false, now)
+            }
+            Decision::Login => {
+                if let Some(why) = self.away() {
+                    let error = setting.person_needed(self.attempt.ended.as_deref(), why, None);
+                    return self.fail(error);
+                }
+                self.unlock();
+                self.start(setting)
+            }
+        }
+    }
+
+    pub(super) fn poll_in_turn(mut self, pending: Box<Pending>) -> (Self, Effect) {
+        self.unlock();
+        self.show(&pending, Role::TakingOver);
+        if let Some(sign_in) = &mut self.sign_in {
+            sign_in.polled = true;
+        }
+        self.then(At::Polling(pending.clone()), Effect::Send(Call::Poll(pending)))
+    }
+
+    /// Waits until the next poll is due. Without a person it is polled once, for an approval nobody waited for, and not
+    /// waited for.
+    pub(super) fn wait_for_poll(
+        mut self,
+        pending: Box<Pending>,
+        setting: &Setting<'_>,
+        now: Timestamp,
+    ) -> (Self, Effect) {
+        let polled = self.sign_in.as_ref().is_some_and(|sign_in| sign_in.polled);
+        // At least a moment, wherever the clock is: the interval is kept by the one who polls.
+        let seconds = pending.wait(now).max(if polled { pending.interval } else { 0 });
+        if let Some(why) = self.away()
+            && (polled || seconds > REDEEM_PATIENCE_SECS)
+        {
+            let error = setting.person_needed(self.attempt.ended.as_deref(), why, Some(&pending));
+            return self.fail(error);
+        }
+        trace!("sign-in: not approved yet, looking again in {seconds} s");
+        let expires_at = pending.expires_at;
+        if let Some(sign_in) = &mut self.sign_in {
+            sign_in.unsaved = sign_in.unsaved.take().map(|_| pending);
+        }
+        self.then(At::Sleeping, Effect::Sleep { seconds, expires_at })
+    }
+
+    /// The record can do without a person after all: everything is released, and what is next is decided anew.
+    pub(super) fn look_again(mut self) -> (Self, Effect) {
+        let record = self.held.take().unwrap_or_default();
+        self.unlock();
+        self.aside(Aside::LeaveLogin);
+        self.tell_signed_in(&record);
+        self.sign_in = None;
+        self.lock(Why::Decide)
+    }
+
+    /// Shows a code, where somebody is here to see it; once, and a new one again.
+    pub(super) fn show(&mut self, pending: &Pending, role: Role) {
+        let Some(SignIn { purpose: Purpose::Own(Presence::Here), shown, .. }) = &mut self.sign_in else { return };
+        if shown.as_ref() != Some(&pending.user_code) {
+            *shown = Some(pending.user_code.clone());
+            self.aside(Aside::Show(Box::new(pending.clone()), role));
+        }
+    }
+
+    /// Tells a person before whom a code stands that it has done its work.
+    pub(super) fn tell_signed_in(&mut self, record: &Record) {
+        if let Some(user_code) = self.sign_in.as_mut().and_then(|sign_in| sign_in.shown.take()) {
+            self.aside(Aside::SignedIn { user_code: Some(user_code), record: Box::new(record.clone()) });
+        }
+    }
+
+    /// Whether a code was shown or asked for on this caller's behalf.
+    fn has_asked(&self) -> bool {
+        self.sign_in.as_ref().is_some_and(|sign_in| sign_in.shown.is_some() || sign_in.polled)
+    }
+
+    fn away(&self) -> Option<&'static str> {
+        self.sign_in.as_ref().and_then(SignIn::away)
+    }
+}

@@ -1,0 +1,160 @@
+//! One refresh, under the record's lock from the reading of the token to the saving of its successor.
+
+use super::{Aside, At, Call, Effect, Machine, Setting};
+use crate::clock::Timestamp;
+use crate::decision;
+use crate::error::{Error, Kind};
+use crate::oauth::TokenAnswer;
+use crate::oauth::answer::Answer;
+use crate::oauth::message::Unreachable;
+use crate::oauth::refresh::{self, Outcome};
+use crate::secret::Secret;
+use crate::store::Record;
+use crate::trace::trace;
+
+impl Machine {
+    /// A rotated token that cannot be saved ends the session: better not to rotate it.
+    pub(super) fn not_reserved(mut self, error: &Error, now: Timestamp) -> (Self, Effect) {
+        let record = self.held.take().unwrap_or_default();
+        if let Some(token) = decision::living(&record, &self.ask, now) {
+            return self.serve(token.clone(), &record);
+        }
+        let what = format!("the session is kept but not renewed: {}", error.text());
+        self.fail(
+            Error::new(error.kind, what)
+                .hint("make room or make the folder writable, or point KEYFOB_STATE_DIR elsewhere"),
+        )
+    }
+
+    /// There is room for the answer: the refresh token is sent.
+    pub(super) fn renew(mut self, now: Timestamp) -> (Self, Effect) {
+        let ask = self.ask.clone();
+        let has_living = decision::living(self.record(), &ask, now).is_some();
+        self.send_refresh(false, has_living)
+    }
+
+    fn send_refresh(mut self, is_again: bool, has_living: bool) -> (Self, Effect) {
+        let record = self.record();
+        let moved = record.organization != record.signed_in_organization;
+        let call = Call::Refresh {
+            refresh_token: record.refresh_token.clone().unwrap_or_else(|| Secret::new("")),
+            scopes: record.scopes.clone(),
+            organization: record.signed_in_organization.clone().filter(|_| moved),
+        };
+        self.then(At::Renewing { is_again, has_living }, Effect::Send(call))
+    }
+
+    /// The outcome of the request is unknown when the connection breaks or the server fails: then the same token is sent
+    /// once more, which a provider with a replay window answers with the same successor. A wish to wait is honoured; and
+    /// whoever has a token that lives need not press.
+    pub(super) fn renewal_answered(
+        mut self,
+        answer: Answer,
+        is_again: bool,
+        has_living: bool,
+        setting: &Setting<'_>,
+        now: Timestamp,
+    ) -> (Self, Effect) {
+        let title = setting.profile.title();
+        match refresh::outcome(answer) {
+            Outcome::Transient { retry_after: None, .. }
+            | Outcome::Unreachable(Unreachable { is_lasting: false, .. })
+                if !has_living && !is_again =>
+            {
+                trace!("refresh: what happened is unknown, sending the same once more");
+                self.send_refresh(true, has_living)
+            }
+            Outcome::Granted(tokens) => self.write_renewed(&tokens, setting, now),
+            Outcome::Refused(words) => {
+                let sent = self.record().refresh_token.clone().unwrap_or_else(|| Secret::new(""));
+                self.then(At::Rereading { sent, words }, Effect::Reread)
+            }
+            Outcome::Misconfigured(words) => {
+                let what = format!("{} refuses to renew the session of {title}: {words}", setting.provider());
+                let login = setting.login_command();
+                let hint = format!("check the profile and the provider's registration, or run: {login}");
+                self.not_renewed(Error::new(Kind::Refused, what).hint(hint), now)
+            }
+            Outcome::Unreachable(Unreachable { why, mend, is_lasting }) => {
+                self.record().retry_at = None;
+                let kind = if is_lasting { Kind::Configuration } else { Kind::Transient };
+                let what = format!("cannot renew the session of {title}: {why}");
+                self.not_renewed(Error::new(kind, what).hint(format!("the session is kept; {mend}")), now)
+            }
+            Outcome::Transient { why, retry_after } => {
+                self.record().retry_at = retry_after.map(|seconds| now.saturating_add_unsigned(seconds));
+                let what = format!("cannot renew the session of {title}: {why}");
+                self.not_renewed(Error::new(Kind::Transient, what).hint("the session is kept; try again"), now)
+            }
+        }
+    }
+
+    /// The failure, written down for those who wait or ask next; or, while the old token lives, that.
+    fn not_renewed(self, error: Error, now: Timestamp) -> (Self, Effect) {
+        let slot = self.ask.slot.clone();
+        self.save_failure(error, Some(&slot), true, now)
+    }
+
+    fn write_renewed(mut self, tokens: &TokenAnswer, setting: &Setting<'_>, now: Timestamp) -> (Self, Effect) {
+        let (slot, is_suspected) = (self.ask.slot.clone(), self.ask.suspected.is_some());
+        let record = self.record();
+        if setting.profile.preset.refresh_kills_access {
+            record.tokens.clear();
+        }
+        record.grant(&slot, tokens, setting.profile.keep_refresh_token, now);
+        record.refreshed_at = Some(now);
+        if let Some(token) = record.tokens.get_mut(&slot) {
+            token.after_refusal |= is_suspected;
+        }
+        self.save(At::SavingRenewed)
+    }
+
+    /// The new tokens are on the disk; or they are not, and serve for this once.
+    pub(super) fn renewed(mut self, unsaved: Option<&Error>, setting: &Setting<'_>, now: Timestamp) -> (Self, Effect) {
+        self.say_unsaved(unsaved);
+        let record = self.held.take().unwrap_or_default();
+        if let Some(token) = decision::living(&record, &self.ask, now) {
+            return self.serve(token.clone(), &record);
+        }
+        let error = setting.no_such_token(&self.ask);
+        self.fail(error)
+    }
+
+    /// What was just got still serves.
+    pub(super) fn say_unsaved(&mut self, unsaved: Option<&Error>) {
+        if let Some(error) = unsaved {
+            self.aside(Aside::Say(format!("{error}; signed in for this once")));
+        }
+    }
+
+    /// The token is dead, unless somebody has replaced it meanwhile, which can be where there are no locks. It is retired,
+    /// so that nobody sends it again: at strict servers each reuse counts as theft.
+    pub(super) fn retire(mut self, reread: Option<Box<Record>>, sent: &Secret, words: String) -> (Self, Effect) {
+        if let Some(record) = reread {
+            self.held = Some(record);
+        }
+        let (slot, is_suspected) = (self.ask.slot.clone(), self.ask.suspected.is_some());
+        let record = self.record();
+        if record.refresh_token.as_ref() != Some(sent) {
+            return self.look_again();
+        }
+        trace!("refresh: refused, the refresh token is retired");
+        record.refresh_token = None;
+        if let Some(token) = record.tokens.get_mut(&slot) {
+            // What was only suspected is certain now: the session is over.
+            token.refused |= is_suspected;
+        }
+        self.save(At::SavingRetired(words))
+    }
+
+    pub(super) fn retired(mut self, words: String, setting: &Setting<'_>) -> (Self, Effect) {
+        if self.attempt.person_asked {
+            // A person has just approved it, and would be asked for ever.
+            let what = format!("{} refuses what was approved a moment ago: {words}", setting.provider());
+            return self
+                .fail(Error::new(Kind::Refused, what).hint("check the profile and the provider's registration"));
+        }
+        self.attempt.ended = Some(words);
+        self.look_again()
+    }
+}

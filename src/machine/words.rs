@@ -1,0 +1,155 @@
+//! What people are told of how an ask went.
+
+use super::{NoCode, Setting};
+use crate::clock::{self, Timestamp};
+use crate::config::{Profile, Slot, TokenKind};
+use crate::error::{Error, Kind};
+use crate::escape::escape;
+use crate::model::{Ask, Token};
+use crate::oauth::TokenAnswer;
+use crate::oauth::device::Pending;
+use crate::oauth::http;
+use crate::oauth::message::Unreachable;
+
+impl Setting<'_> {
+    /// The authorization server, for a sentence.
+    pub(crate) fn provider(&self) -> String {
+        http::host(&self.endpoints.token)
+    }
+
+    /// The command that mends a missing sign-in. Without a refresh token one sign-in fills one slot: then it has to be the
+    /// place's own.
+    pub(crate) fn login_command(&self) -> String {
+        let named = self.profile.name.is_some() && !self.profile.keep_refresh_token;
+        if named && self.destination.slot != self.profile.plain.slot {
+            return format!("keyfob login https://{}", self.place);
+        }
+        self.profile.login_command()
+    }
+
+    pub(super) fn asked_for_patience(&self, until: Timestamp, now: Timestamp) -> Error {
+        let wait = clock::span(until - now);
+        Error::new(Kind::Transient, format!("{} asks to be left alone for {wait}", self.provider()))
+            .hint("the session is kept; try again then")
+    }
+
+    pub(super) fn refused_again(&self, token: &Token, challenge: Option<&str>, now: Timestamp) -> Error {
+        let age = clock::span(now - token.received_at);
+        let words = challenge.map(|words| format!(" ({words})")).unwrap_or_default();
+        let what = format!("{} refuses a token that was renewed {age} ago{words}", self.place);
+        let login = self.login_command();
+        Error::new(Kind::Refused, what).hint(if challenge.is_some_and(|words| words.contains("insufficient_scope")) {
+            format!("it wants more than the token allows: extend scopes in the profile, then run: {login}")
+        } else {
+            format!("see which issuer, audience and organization it expects; to sign in as somebody else, run: {login}")
+        })
+    }
+
+    /// An answer without the token that the destination takes.
+    pub(super) fn no_such_token(&self, ask: &Ask) -> Error {
+        let provider = self.provider();
+        let (what, mend) = match (ask.kind, &ask.refused) {
+            (TokenKind::Id, _) => (
+                format!("{provider} grants no ID token"),
+                "add \"openid\" to the scopes of the profile, or set token = \"access\"",
+            ),
+            (_, Some(_)) => {
+                (format!("{provider} grants the very token that was refused"), "see why the server refuses it")
+            }
+            (_, None) => (
+                format!("{provider} granted no token for {}, and no refresh token to get one with", self.place),
+                "ask for \"offline_access\" in the scopes of the profile, and keep the refresh token",
+            ),
+        };
+        Error::new(Kind::Refused, what).hint(mend)
+    }
+
+    /// The code's time is over; what the server says of it.
+    pub(super) fn expired(&self, words: &str) -> Error {
+        let what = format!("the code expired before it was approved{}", after_colon(words));
+        Error::new(Kind::SignInEnded, what).hint(format!("for a new one, run: {}", self.login_command()))
+    }
+
+    /// The code that was shown is gone from the record.
+    pub(super) fn called_off(&self) -> Error {
+        Error::new(Kind::SignInEnded, format!("the sign-in to {} was called off", self.profile.title()))
+            .hint(format!("to try again, run: {}", self.login_command()))
+    }
+
+    /// Only a person could go on, and none is here: what waits for one, or why. `ended`: the provider's words, where it has
+    /// just refused to renew the session.
+    pub(super) fn person_needed(&self, ended: Option<&str>, why: &str, pending: Option<&Pending>) -> Error {
+        let title = self.profile.title();
+        let login = self.login_command();
+        if let Some(pending) = pending {
+            let (code, uri) = (escape(&pending.user_code), escape(&pending.verification_uri));
+            return Error::new(
+                Kind::HumanNeeded,
+                format!("the sign-in to {title} waits for approval of {code} at {uri}"),
+            )
+            .hint(format!("approve it, or run: {login}"));
+        }
+        let Some(words) = ended else { return nobody(self.profile, why, &login) };
+        let what = format!("the session of {title} has ended ({words}) and nobody is here to sign in ({why})");
+        Error::new(Kind::HumanNeeded, what).hint(format!("run: {login}"))
+    }
+
+    /// Why there is no code.
+    pub(crate) fn no_code(&self, why: NoCode) -> Error {
+        let error = match why {
+            NoCode::NotAsked(error) => return error,
+            NoCode::Unreachable(Unreachable { why, mend, is_lasting }) => {
+                let kind = if is_lasting { Kind::Configuration } else { Kind::Transient };
+                return Error::new(kind, format!("cannot start a sign-in: {why}")).hint(mend);
+            }
+            NoCode::Refused(error) => error,
+        };
+        let host = http::host(&self.endpoints.device_authorization);
+        let what = format!("{host} starts no sign-in: {}", error.words());
+        match error.status {
+            408 | 429 | 500.. => Error::new(Kind::Transient, what).hint("try again"),
+            404 => Error::new(Kind::Refused, what).hint(registration_hint(self.profile, "invalid_client")),
+            _ => Error::new(Kind::Refused, what).hint(registration_hint(self.profile, &error.code)),
+        }
+    }
+
+    /// Whether the token of a sign-in that asked for `asked` serves the slot that is `wanted`: it was asked for in just these
+    /// words, or nothing narrower can ever be had, or the provider chose the organization we want by itself.
+    pub(super) fn serves(&self, asked: &Slot, tokens: &TokenAnswer, wanted: &Slot) -> bool {
+        let organization = wanted.organization.as_ref();
+        let is_chosen = organization.is_some() && tokens.who.organization.as_ref() == organization;
+        let ours = Slot {
+            organization: organization.filter(|_| !(self.profile.preset.organization_on_refresh && is_chosen)).cloned(),
+            ..wanted.clone()
+        };
+        let broader = Slot { scopes: self.profile.all_scopes(), ..ours.clone() };
+        ours == *asked || (tokens.refresh_token.is_none() && broader == *asked)
+    }
+}
+
+/// Only a person could go on, and none is here.
+pub(crate) fn nobody(profile: &Profile, why: &str, login: &str) -> Error {
+    let what = format!("nobody is here to sign in to {} ({why})", profile.title());
+    Error::new(Kind::HumanNeeded, what).hint(format!("run: {login}"))
+}
+
+/// What mends a refusal to start a sign-in, by its code.
+pub(crate) fn registration_hint(profile: &Profile, code: &str) -> String {
+    let docs = profile.preset.docs;
+    match code {
+        "invalid_client" => format!("check client_id in the profile; see {docs}"),
+        "unauthorized_client" => {
+            format!("check client_id in the profile, and allow the device flow for this client; see {docs}")
+        }
+        "access_denied" | "device_flow_disabled" | "unsupported_grant_type" => {
+            format!("allow the device flow for this client; see {docs}")
+        }
+        "invalid_scope" => "correct scopes in the profile".to_owned(),
+        _ => format!("see {docs}"),
+    }
+}
+
+/// A server's words behind a sentence of ours, where it has any.
+pub(super) fn after_colon(words: &str) -> String {
+    if words.is_empty() { String::new() } else { format!(": {words}") }
+}
