@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use crate::support::http::Reply;
-use crate::support::sandbox::{Sandbox, ask, now};
+use crate::support::sandbox::{Sandbox, ask, now, run};
 use crate::support::scripted::{Scripted, code};
 
 const DESCRIPTION: &str = "/.well-known/openid-configuration";
@@ -61,6 +61,29 @@ fn metadata_is_read_once_and_a_hit_asks_nobody_however_old_it_is() {
     age(&sandbox, 40 * 86_400);
     assert!(answers(&sandbox));
     assert_eq!(server.seen().len(), requests);
+}
+
+/// Whether the metadata is fresh, or so old that the session itself has to say that it goes on.
+#[test]
+fn a_hit_reads_its_record_once() {
+    let strace = std::process::Command::new("strace").arg("--version").output();
+    if !strace.is_ok_and(|output| output.status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "needs strace");
+        eprintln!("skipped: needs strace");
+        return;
+    }
+    let (_server, sandbox) = signed_in();
+    let record = sandbox.record();
+    for old in [0, 40 * 86_400] {
+        age(&sandbox, old);
+        let log = sandbox.home().join("opened");
+        let mut command = sandbox.command("strace");
+        command.args(["-f", "-qq", "-e", "trace=open,openat", "-o"]).arg(&log).args(["keyfob", "git", "get"]);
+        assert!(run(command, &ask("git.acme.dev")).stdout.contains("password="));
+        let opened = fs::read_to_string(&log).unwrap();
+        let reads = opened.lines().filter(|line| line.contains(record.to_str().unwrap())).count();
+        assert_eq!(reads, 1, "{old}: {opened}");
+    }
 }
 
 #[test]
