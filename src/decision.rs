@@ -2,9 +2,8 @@
 //! done next. A pure function; the table of tests below is its specification.
 
 use crate::clock::Timestamp;
-use crate::config::{Slot, TokenKind};
 use crate::error::Kind;
-use crate::model::{Ask, Token};
+use crate::model::{Ask, Slot, Token, TokenKind};
 use crate::oauth::device::Pending;
 use crate::secret::{Fingerprint, Secret};
 use crate::store::{Failure, Record};

@@ -7,11 +7,11 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::clock::Timestamp;
-use crate::config::location::Scheme;
-use crate::config::{Auth, Location, Server, Slot, TokenKind, file, matching};
+use crate::config::{file, matching};
 use crate::decision::{self, Attempt, Decision};
 use crate::escape;
-use crate::model::{Ask, Want};
+use crate::model::location::Scheme;
+use crate::model::{Ask, Auth, Location, Server, Slot, TokenKind, Want};
 use crate::oauth::answer::{self, Answer};
 use crate::oauth::device::{self, Pending, Step};
 use crate::oauth::message::Response;

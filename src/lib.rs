@@ -74,7 +74,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let verbose = take_verbose(&mut args);
     match parse(&args) {
         Ok(command) => {
-            trace::begin(verbose);
+            trace::begin(verbose, config::environment::log(), store::append);
             commands::run(command)
         }
         Err(error) => {

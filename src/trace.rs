@@ -7,16 +7,25 @@
 use std::fmt::{self, Write as _};
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::environment::{self, Log};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Result};
 use crate::escape::defuse;
-use crate::store;
 
 /// Stands for what is left out.
 pub(crate) const HIDDEN: &str = "<hidden>";
+
+/// Where a trace goes (`KEYFOB_LOG`).
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Log {
+    Off,
+    Stderr,
+    File(PathBuf),
+    /// Neither of these; the word.
+    Unusable(String),
+}
 
 /// Where lines go, once that is known.
 static TRACE: OnceLock<Trace> = OnceLock::new();
@@ -37,12 +46,12 @@ macro_rules! trace {
 }
 pub(crate) use trace;
 
-/// Begins a trace, if one is wanted. One that cannot be written is said on stderr and holds nothing up.
-pub(crate) fn begin(verbose: bool) {
-    let (to_stderr, file) = match environment::log() {
+/// Begins a trace, if one is wanted; `append` opens its file. One that cannot be written is said on stderr and holds nothing up.
+pub(crate) fn begin(verbose: bool, log: Log, append: fn(&Path) -> Result<File>) {
+    let (to_stderr, file) = match log {
         Log::Off => (verbose, None),
         Log::Stderr => (true, None),
-        Log::File(path) => match store::append(&path) {
+        Log::File(path) => match append(&path) {
             Ok(file) => (verbose, Some(file)),
             Err(error) => {
                 complain(&error);

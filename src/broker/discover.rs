@@ -7,11 +7,11 @@ use std::borrow::Cow;
 
 use super::World;
 use crate::clock::Timestamp;
-use crate::config::{Endpoints, Profile, Server};
 use crate::error::{Kind, Result};
 use crate::escape::escape;
 use crate::human::Presence;
 use crate::machine::nobody;
+use crate::model::{Endpoints, Profile, Server};
 use crate::oauth::discovery;
 use crate::oauth::http;
 use crate::store::metadata::Shelf;

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use super::Broker;
-use crate::config::Slot;
 use crate::error::Result;
 use crate::machine::{Aside, Call, Effect, Got, Machine, NoCode, Outcome};
-use crate::model::Ask;
+use crate::model::{Ask, Slot};
 use crate::oauth::answer::{self, Answer};
 use crate::oauth::device::{self, Pending};
 use crate::oauth::message::{Form, Response, Unreachable};
@@ -197,7 +196,7 @@ impl<'a> Broker<'a> {
     fn read(&self, form: &Form, answer: Result<Response, Unreachable>) -> Answer {
         match answer {
             Ok(response) => {
-                let life = self.setting.profile.preset.untold_life;
+                let life = self.setting.profile.preset.default_token_life;
                 answer::read(&response, self.world.clock.now(), life).map_words(|words| form.redact(words))
             }
             Err(unreachable) => Answer::Unreachable(unreachable),

@@ -2,10 +2,10 @@
 //! "CONFIGURATION OPTIONS"; git-config, `http.<url>.*`). Every matching entry of every file in their order is one list, and
 //! an empty one empties it; each helper is asked in turn, and all of them are handed what worked.
 
-use crate::config::Location;
-use crate::config::location::Scheme;
 use crate::error::{Error, Kind, Result};
 use crate::escape::escape;
+use crate::model::Location;
+use crate::model::location::Scheme;
 use crate::process::{self, With};
 use crate::secret::SecretBytes;
 
@@ -21,7 +21,7 @@ const LISTING: &[&str] = &[
 
 /// One entry of git's configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct HelperLine {
     /// `system`, `global`, `local`, `worktree` or `command`.
     pub(super) scope: String,
     /// The file; `None` for what the environment says, `GIT_CONFIG_COUNT` and the like.
@@ -37,9 +37,9 @@ pub(super) struct Entry {
 #[derive(Debug, Default)]
 pub(super) struct Effective<'a> {
     /// Those that git runs.
-    pub(super) run: Vec<&'a Entry>,
+    pub(super) run: Vec<&'a HelperLine>,
     /// Those that it would run if it had not been told to forget them.
-    pub(super) forgotten: Vec<&'a Entry>,
+    pub(super) forgotten: Vec<&'a HelperLine>,
 }
 
 /// What a helper entry runs.
@@ -56,7 +56,7 @@ pub(super) enum Runs {
 /// # Errors
 ///
 /// git cannot be run, or cannot read its configuration.
-pub(super) fn ask() -> Result<Vec<Entry>> {
+pub(super) fn ask() -> Result<Vec<HelperLine>> {
     let mend = "run: git config --list --show-origin";
     let answer = process::ask("git", LISTING, &With::default())
         .map_err(|error| Error::broken("cannot run git", error).hint(mend))?;
@@ -71,14 +71,14 @@ pub(super) fn ask() -> Result<Vec<Entry>> {
 }
 
 /// Reads what [`LISTING`] prints: scope, origin, and name with value, each ended by a NUL.
-fn parse(listing: &str) -> Vec<Entry> {
+fn parse(listing: &str) -> Vec<HelperLine> {
     let mut fields = listing.split('\0');
     let mut entries = Vec::new();
     while let (Some(scope), Some(origin), Some(entry)) = (fields.next(), fields.next(), fields.next()) {
         let (key, value) = entry.split_once('\n').map_or((entry, None), |(key, value)| (key, Some(value)));
         let Some(rest) = key.strip_prefix("credential.") else { continue };
         let (url, name) = rest.rsplit_once('.').map_or((None, rest), |(url, name)| (Some(url), name));
-        entries.push(Entry {
+        entries.push(HelperLine {
             scope: scope.to_owned(),
             file: origin.strip_prefix("file:").map(str::to_owned),
             url: url.map(str::to_owned),
@@ -90,7 +90,7 @@ fn parse(listing: &str) -> Vec<Entry> {
 }
 
 /// The helpers for a place.
-pub(super) fn effective<'a>(entries: impl IntoIterator<Item = &'a Entry>, place: &Location) -> Effective<'a> {
+pub(super) fn effective<'a>(entries: impl IntoIterator<Item = &'a HelperLine>, place: &Location) -> Effective<'a> {
     let mut list = Effective::default();
     for entry in entries.into_iter().filter(|entry| entry.is_helper && entry.is_for(place)) {
         match entry.value.as_deref() {
@@ -102,7 +102,7 @@ pub(super) fn effective<'a>(entries: impl IntoIterator<Item = &'a Entry>, place:
 }
 
 /// Whether git tells its helpers the path at a place: the last word on it holds.
-pub(super) fn tells_path(entries: &[Entry], place: &Location) -> bool {
+pub(super) fn tells_path(entries: &[HelperLine], place: &Location) -> bool {
     let last = entries.iter().rfind(|entry| !entry.is_helper && entry.is_for(place));
     last.is_some_and(|entry| match entry.value.as_deref() {
         None => true,
@@ -113,7 +113,7 @@ pub(super) fn tells_path(entries: &[Entry], place: &Location) -> bool {
     })
 }
 
-impl Entry {
+impl HelperLine {
     /// A helper of the person's own file.
     pub(super) fn helper(url: Option<String>, value: &str) -> Self {
         Self { scope: "global".to_owned(), file: None, url, is_helper: true, value: Some(value.to_owned()) }
@@ -237,7 +237,7 @@ mod tests {
         format!("global\0file:/home/ann/.gitconfig\0credential.{url}{name}{value}\0")
     }
 
-    fn values(entries: &[&Entry]) -> Vec<String> {
+    fn values(entries: &[&HelperLine]) -> Vec<String> {
         entries.iter().map(|entry| entry.value.clone().unwrap()).collect()
     }
 

@@ -8,13 +8,13 @@ use std::time::Duration;
 use super::{BY_HAND, Errand, config, print, refuse_terminal, report};
 use crate::cli::Kubectl;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Destination, Location, Profile, environment};
+use crate::config::{Config, environment};
 use crate::error::{Error, Kind, Result};
 use crate::escape::escape;
 use crate::human::presence::Client;
 use crate::human::terminal::Terminal;
 use crate::human::{Human, Presence};
-use crate::model::Ask;
+use crate::model::{Ask, Destination, Location, Profile};
 use crate::process::{self, Parent};
 use crate::protocol::kubectl::{self, Request};
 use crate::secret::Secret;
@@ -78,7 +78,7 @@ fn answer(command: &Kubectl) -> Result<String> {
     let asking = parent.as_ref().filter(|_| variable.is_some());
     let marker = |parent: &Parent| marker(&id, parent, destination);
     let suspected = asking
-        .filter(|_| !profile.preset.refresh_kills_access)
+        .filter(|_| !profile.preset.refresh_ends_earlier_tokens())
         .and_then(|parent| markers.given(&parent.id, &marker(parent)));
     let ask = Ask { suspected, parent: parent.as_ref().map(|parent| parent.id.clone()), ..errand.ask() };
     let token = errand.obtain(ask)?;

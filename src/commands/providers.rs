@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use super::print;
 use crate::cli::Providers;
-use crate::config::TokenKind;
 use crate::config::draft::Draft;
 use crate::error::{Error, Kind, Result};
-use crate::oauth::provider::{self, Base, Preset, Unworkable};
+use crate::model::TokenKind;
+use crate::model::provider::{self, Base, Preset, Unworkable};
 
 #[inline(never)]
 pub(super) fn run(command: &Providers) -> Result<ExitCode> {
@@ -58,7 +58,7 @@ fn sheet(preset: &Preset) -> String {
     if let Some(why) = preset.registry_refuses {
         let _ = writeln!(text, "registry    {why}");
     }
-    if preset.refresh_kills_access {
+    if preset.refresh_ends_earlier_tokens() {
         text.push_str("beware      a renewal ends the access tokens handed out before\n");
     }
     text.push('\n');

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use super::{Errand, choose, print, refuse_terminal};
 use crate::cli::Token;
-use crate::config::TokenKind;
 use crate::error::Result;
 use crate::human::presence::Client;
+use crate::model::TokenKind;
 
 #[inline(never)]
 pub(super) fn run(command: &Token) -> Result<ExitCode> {

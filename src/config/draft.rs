@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use toml::{Table, Value};
 
 use crate::error::{Error, Kind, Result};
-use crate::oauth::provider::{Base, Preset, TokenKind};
+use crate::model::TokenKind;
+use crate::model::provider::{Base, Preset};
 
 /// What each key says, for the comment behind it. An optional key that a profile does without stands there all the same, as
 /// a comment with an example.
@@ -264,7 +265,7 @@ fn is_shown(line: &str) -> bool {
 mod tests {
     use super::*;
     use crate::config::file;
-    use crate::oauth::provider;
+    use crate::model::provider;
 
     fn draft(name: &str) -> (Draft, &'static Preset) {
         let preset = provider::find(name).unwrap();

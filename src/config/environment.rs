@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::proxy::Proxies;
 use crate::secret::Secret;
+use crate::trace::Log;
 
 /// Whether a person may be asked (`KEYFOB_INTERACTIVE`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,16 +19,6 @@ pub(crate) enum Interactive {
     Never,
     /// Run the device flow even with no terminal, prompting on stderr.
     Always,
-}
-
-/// Where a trace goes (`KEYFOB_LOG`).
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Log {
-    Off,
-    Stderr,
-    File(PathBuf),
-    /// Neither of these; the word.
-    Unusable(String),
 }
 
 /// `KEYFOB_LOG`: `1`, `true` or `stderr`, or the whole path of a file to write to; unset or false is off.

@@ -6,13 +6,13 @@ use std::path::Path;
 
 use toml::Spanned;
 
-use super::location::Scheme;
-use super::profile::{Destination, Entry, Profile, Slot};
 use super::server::{refuse_secret, server};
 use super::written::{RawDestination, RawProfile, Source};
 use super::{Config, PlainStore};
 use crate::error::Result;
-use crate::oauth::provider::{self, Preset};
+use crate::model::location::Scheme;
+use crate::model::provider::{self, Preset, Stage};
+use crate::model::{Destination, HostPattern, Profile, Slot};
 
 /// Reads a configuration file's text. `path` is for its errors.
 pub(crate) fn parse(text: &str, path: &Path) -> Result<Config> {
@@ -137,7 +137,7 @@ fn check(raw: RawProfile, name: Option<String>, source: &Source<'_>, at: Option<
     let mut clusters = Vec::with_capacity(raw.clusters.len());
     for entry in &raw.clusters {
         let location = source.location("clusters", entry)?;
-        clusters.push((Entry { wildcard: false, location }, plain.clone()));
+        clusters.push((HostPattern { wildcard: false, location }, plain.clone()));
     }
     for (key, overrides) in &raw.at {
         let entry = host_entry(source, key)?;
@@ -155,7 +155,7 @@ fn check(raw: RawProfile, name: Option<String>, source: &Source<'_>, at: Option<
     let keep_refresh_token = raw.keep_refresh_token.unwrap_or(true);
     let chosen =
         hosts.iter().chain(&clusters).map(|(_, to)| to).chain([&plain]).any(|to| to.slot.organization.is_some());
-    if preset.organization_on_refresh && chosen && !keep_refresh_token {
+    if preset.organization_parameter(Stage::SignIn).is_none() && chosen && !keep_refresh_token {
         let what = "organization is chosen with the refresh token, which keep_refresh_token = false throws away";
         return Err(source.error(at.cloned(), what).hint("leave out one of the two"));
     }
@@ -202,7 +202,7 @@ fn destination(raw: &RawProfile, own: &RawDestination, preset: &Preset) -> Desti
     }
 }
 
-fn host_entry(source: &Source<'_>, entry: &Spanned<String>) -> Result<Entry> {
+fn host_entry(source: &Source<'_>, entry: &Spanned<String>) -> Result<HostPattern> {
     let text = entry.get_ref();
     let bare = text.strip_prefix("https://").unwrap_or(text);
     let wildcard = bare.strip_prefix("*.");
@@ -217,7 +217,7 @@ fn host_entry(source: &Source<'_>, entry: &Spanned<String>) -> Result<Entry> {
             location
         }
     };
-    Ok(Entry { wildcard: wildcard.is_some(), location })
+    Ok(HostPattern { wildcard: wildcard.is_some(), location })
 }
 
 /// Two profiles may share an entry when a requested user name can tell them apart, and one default at most.
@@ -235,7 +235,7 @@ fn refuse_twins(profiles: &[(Profile, Range<usize>)], source: &Source<'_>) -> Re
                     .hint("write the same keep_refresh_token in both, or give each its own account"));
             }
             let shared = one.hosts.iter().find(|(entry, _)| other.hosts.iter().any(|(twin, _)| twin == entry));
-            let Some((Entry { location, .. }, _)) = shared else { continue };
+            let Some((HostPattern { location, .. }, _)) = shared else { continue };
             let names = format!("profiles {} and {} both name {location}", one.title(), other.title());
             if one.account == other.account {
                 return Err(source
@@ -255,8 +255,7 @@ fn refuse_twins(profiles: &[(Profile, Range<usize>)], source: &Source<'_>) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::TokenKind;
-    use crate::config::profile::Server;
+    use crate::model::{Server, TokenKind};
 
     fn error(text: &str) -> String {
         match parse(text, "config.toml".as_ref()) {

@@ -1,9 +1,8 @@
 //! Which profile answers for a location: exact `host[:port]` first, there the longest path; then `*.` for exactly one
 //! label. The requested user name chooses among equals, then `default = true`; what is left is a tie.
 
-use super::location::Location;
-use super::profile::{Destination, Entry, Profile};
 use crate::error::{Error, Kind, Result};
+use crate::model::{Destination, HostPattern, Location, Profile};
 
 /// How closely an entry names a location; greater is closer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,7 +11,7 @@ pub(crate) struct Closeness {
     segments: usize,
 }
 
-impl Entry {
+impl HostPattern {
     /// How closely this entry names `asked`, if it does. An entry with a path never names a location without one.
     pub(crate) fn closeness(&self, asked: &Location) -> Option<Closeness> {
         let Location { scheme, host, port, path } = &self.location;

@@ -4,9 +4,7 @@ pub(crate) mod draft;
 pub(crate) mod environment;
 pub(crate) mod file;
 pub(crate) mod folders;
-pub(crate) mod location;
 pub(crate) mod matching;
-mod profile;
 pub(crate) mod programs;
 pub(crate) mod proxy;
 pub(crate) mod registry;
@@ -17,12 +15,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-pub(crate) use location::Location;
-pub(crate) use profile::{Auth, Destination, Endpoints, Entry, Profile, Server, Slot, SpeltEndpoints};
-
-pub(crate) use crate::oauth::provider::TokenKind;
-
 use crate::error::{Error, Kind, Result};
+use crate::model::{Location, Profile, location};
 use crate::trace::trace;
 
 /// A configuration file is written by hand; one larger than this is something else.

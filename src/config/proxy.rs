@@ -3,7 +3,8 @@
 
 use std::net::IpAddr;
 
-use super::location::{Location, Scheme};
+use crate::model::Location;
+use crate::model::location::Scheme;
 use crate::secret::Secret;
 
 /// What the environment says of proxies.

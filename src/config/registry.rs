@@ -1,7 +1,7 @@
 //! What is known of registries: the user name each wants beside an OAuth token, and those that take none. Data, with its
 //! sources.
 
-use super::Location;
+use crate::model::Location;
 
 /// A row: which registries, and how they take a token.
 struct Convention {

@@ -2,10 +2,10 @@
 
 use toml::Spanned;
 
-use super::profile::{Endpoints, Server, SpeltEndpoints};
 use super::written::{RawProfile, Source};
 use crate::error::{Error, Result};
-use crate::oauth::provider::{Base, ClientSecret, Preset, SignOut};
+use crate::model::provider::{Base, ClientSecret, Preset, SignOut};
+use crate::model::{Endpoints, Server, SpeltEndpoints};
 
 /// A secret stands only where the provider knows clients with one.
 pub(super) fn refuse_secret(
@@ -71,7 +71,7 @@ pub(super) fn server(
     let (revocation, session_logout) = match preset.sign_out {
         SignOut::SessionId(path) => (None, below(path)),
         SignOut::Revocation(path) => (below(path), None),
-        SignOut::Told => (None, None),
+        SignOut::FromMetadata => (None, None),
     };
     Ok(Server::Known(Endpoints {
         device_authorization: or_below(

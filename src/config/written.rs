@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::location::{Location, without_user};
-use super::profile::Auth;
 use crate::error::{Error, Kind, Result};
-use crate::oauth::provider::TokenKind;
+use crate::model::location::without_user;
+use crate::model::{Auth, Location, TokenKind};
 
 /// The whole file.
 #[derive(Default, Deserialize)]

@@ -81,7 +81,7 @@ fn height(text: &str, columns: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Slot;
+    use crate::model::Slot;
     use crate::oauth::device;
     use crate::oauth::message::Response;
 

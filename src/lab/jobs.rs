@@ -7,12 +7,11 @@ use super::quick::Map;
 use super::records::{Records, move_pending, move_record, settle, settle_pending};
 use super::spelling::{NOW, code, got, name, named, spelt};
 use super::world::{JobId, Message, Name, RecordId, Reply, Role, Span};
-use crate::config::{Config, Destination, Endpoints, Profile, Slot, file};
+use crate::config::{Config, file};
 use crate::error::{Error, Kind};
 use crate::human::Presence;
 use crate::machine::{Aside, Call, Effect, Got, Machine, Outcome, Role as Showing, Setting};
-use crate::model::{Ask, ParentId, Want};
-use crate::oauth::provider::SecretBy;
+use crate::model::{Ask, Destination, Endpoints, ParentId, Profile, SecretBy, Slot, Want};
 use crate::secret::Secret;
 use crate::store::Record;
 

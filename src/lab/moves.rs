@@ -450,7 +450,7 @@ impl Mover {
                 self.fault("a refresh token is dropped that nobody refused");
             }
         }
-        if self.jobs.places.profile().preset.refresh_kills_access
+        if self.jobs.places.profile().preset.refresh_ends_earlier_tokens()
             && let Some(new) = after.refresh_token
             && after.tokens.iter().any(|token| {
                 token.name.family == new.family && token.name.generation < new.generation && token.left > 0

@@ -5,8 +5,7 @@ use super::quick::Map;
 use super::spelling::{NOW, begin, code, name, named, tokens};
 use super::world::{Name, RecordId, Span};
 use crate::clock::Timestamp;
-use crate::config::Slot;
-use crate::model::Token;
+use crate::model::{Slot, Token};
 use crate::oauth::device::Pending;
 use crate::store::Record;
 

@@ -3,9 +3,8 @@
 use super::provider::{CODE_LIFE, INTERVAL};
 use super::world::{Message, Name, Reply, Span};
 use crate::clock::Timestamp;
-use crate::config::Slot;
 use crate::machine::{Got, NoCode};
-use crate::model::Token;
+use crate::model::{Slot, Token};
 use crate::oauth::answer::{self, Answer, TokenAnswer};
 use crate::oauth::device::{self, Pending};
 use crate::oauth::message::{Response, Unreachable};

@@ -26,11 +26,10 @@ mod words;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::config::{Destination, Endpoints, Profile, Slot};
 use crate::decision::Attempt;
 use crate::error::Error;
 use crate::human::Presence;
-use crate::model::{Ask, Token, Want};
+use crate::model::{Ask, Destination, Endpoints, Profile, Slot, Token, Want};
 use crate::oauth::TokenAnswer;
 use crate::oauth::answer::{Answer, ServerError};
 use crate::oauth::device::Pending;

@@ -98,7 +98,7 @@ impl Machine {
     fn write_renewed(mut self, tokens: &TokenAnswer, setting: &Setting<'_>, now: Timestamp) -> (Self, Effect) {
         let (slot, is_suspected) = (self.ask.slot.clone(), self.ask.suspected.is_some());
         let record = self.record();
-        if setting.profile.preset.refresh_kills_access {
+        if setting.profile.preset.refresh_ends_earlier_tokens() {
             record.tokens.clear();
         }
         record.grant(&slot, tokens, setting.profile.keep_refresh_token, now);

@@ -2,10 +2,10 @@
 
 use super::{NoCode, Setting};
 use crate::clock::{self, Timestamp};
-use crate::config::{Profile, Slot, TokenKind};
 use crate::error::{Error, Kind};
 use crate::escape::escape;
-use crate::model::{Ask, Token};
+use crate::model::provider::Stage;
+use crate::model::{Ask, Profile, Slot, Token, TokenKind};
 use crate::oauth::TokenAnswer;
 use crate::oauth::device::Pending;
 use crate::oauth::http;
@@ -119,7 +119,9 @@ impl Setting<'_> {
         let organization = wanted.organization.as_ref();
         let is_chosen = organization.is_some() && tokens.who.organization.as_ref() == organization;
         let ours = Slot {
-            organization: organization.filter(|_| !(self.profile.preset.organization_on_refresh && is_chosen)).cloned(),
+            organization: organization
+                .filter(|_| !(self.profile.preset.organization_parameter(Stage::SignIn).is_none() && is_chosen))
+                .cloned(),
             ..wanted.clone()
         };
         let broader = Slot { scopes: self.profile.all_scopes(), ..ours.clone() };

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Slot, TokenKind};
+use crate::model::{Slot, TokenKind};
 use crate::secret::Fingerprint;
 
 /// What is to come of an ask.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
-use crate::config::TokenKind;
+use crate::model::TokenKind;
 use crate::secret::Secret;
 
 /// A token is renewed this many seconds before its end, or a fifth of its life before where that is less.

@@ -103,13 +103,13 @@ impl Answer {
     }
 }
 
-/// Reads a token endpoint's answer that was received at `now`. `untold_life` is assumed of an opaque token whose server
+/// Reads a token endpoint's answer that was received at `now`. `default_token_life` is assumed of an opaque token whose server
 /// tells no life, in seconds.
-pub(crate) fn read(response: &Response, now: Timestamp, untold_life: i64) -> Answer {
+pub(crate) fn read(response: &Response, now: Timestamp, default_token_life: i64) -> Answer {
     let body = fields(&response.body);
     if let Some(body) = &body {
         if let Some(access_token) = text(body, "access_token").filter(|token| !token.is_empty()) {
-            return granted(body, access_token, response, now, untold_life);
+            return granted(body, access_token, response, now, default_token_life);
         }
         if let Some(error) = error(body, response.status) {
             let transient = matches!(error.code.as_str(), "temporarily_unavailable" | "server_error")
@@ -143,7 +143,7 @@ fn granted(
     access_token: &str,
     response: &Response,
     now: Timestamp,
-    untold_life: i64,
+    default_token_life: i64,
 ) -> Answer {
     let kind = text(body, "token_type").unwrap_or("bearer");
     if !kind.eq_ignore_ascii_case("bearer") {
@@ -167,7 +167,7 @@ fn granted(
     let life = number(body, "expires_in")
         .filter(|life| *life > 0)
         .or_else(|| life_by_claims(claims.as_ref()?, response.date, now))
-        .unwrap_or(untold_life)
+        .unwrap_or(default_token_life)
         .min(LONGEST_LIFE);
     let id_life = id_claims.as_ref().and_then(|claims| life_by_claims(claims, response.date, now)).unwrap_or(life);
     Answer::Granted(Box::new(TokenAnswer {

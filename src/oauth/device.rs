@@ -8,8 +8,9 @@ use super::answer::{self, Answer, ServerError, TokenAnswer};
 use super::message::{Form, Response};
 use super::pkce;
 use crate::clock::Timestamp;
-use crate::config::{Location, Profile, Slot};
 use crate::escape::escape;
+use crate::model::provider::Stage;
+use crate::model::{Location, Profile, Slot};
 use crate::secret::Secret;
 
 /// RFC 8628 section 3.4.
@@ -100,8 +101,8 @@ pub(crate) fn start_form(profile: &Profile, asked: &Slot, code_verifier: Option<
     form.push("client_id", &profile.client_id);
     let Slot { organization, audience, resource, scopes, foreign: _ } = asked;
     form.push_some("scope", Some(&scopes.join(" ")));
-    if !profile.preset.organization_on_refresh {
-        form.push_some("organization", organization.as_deref());
+    if let Some(name) = profile.preset.organization_parameter(Stage::SignIn) {
+        form.push_some(name, organization.as_deref());
     }
     form.push_some("audience", audience.as_deref());
     form.push_some("resource", resource.as_deref());

@@ -7,11 +7,11 @@ use serde_json::{Map, Value};
 use super::answer;
 use super::http::{self, Http};
 use super::message::{Form, Response, Unreachable};
-use super::provider::{Preset, SecretBy};
-use crate::config::location::Scheme;
-use crate::config::{Endpoints, Location, SpeltEndpoints};
 use crate::error::{Error, Kind, Result};
 use crate::escape::escape;
+use crate::model::location::Scheme;
+use crate::model::provider::Preset;
+use crate::model::{Endpoints, Location, SecretBy, SpeltEndpoints};
 
 /// The members keyfob uses, under the names of RFC 8414 section 2; all but the issuer may be missing.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -172,7 +172,7 @@ fn is_usable(url: &str, issuer: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oauth::provider;
+    use crate::model::provider;
 
     fn response(status: u16, body: &str) -> Response {
         Response { status, date: None, retry_after: None, body: body.as_bytes().to_vec() }

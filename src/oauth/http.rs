@@ -16,9 +16,9 @@ use super::message::{Form, Response, Unreachable};
 use super::resolve::{self, Getent, NoGetent};
 use super::traced;
 use crate::clock;
-use crate::config::Location;
 use crate::config::proxy::{BadProxy, Proxies, Proxy};
 use crate::escape::escape;
+use crate::model::Location;
 use crate::trace::trace;
 
 /// How long one request may take, from the name look-up to the last byte.

@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroize;
 
-use super::provider::SecretBy;
 use crate::clock::Timestamp;
+use crate::model::SecretBy;
 use crate::secret::Secret;
 
 /// Stands in a server's words for a secret of ours.

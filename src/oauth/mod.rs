@@ -8,7 +8,6 @@ pub(crate) mod http;
 pub(crate) mod jwt;
 pub(crate) mod message;
 pub(crate) mod pkce;
-pub(crate) mod provider;
 pub(crate) mod refresh;
 mod resolve;
 pub(crate) mod revoke;

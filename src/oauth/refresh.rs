@@ -2,7 +2,8 @@
 
 use super::answer::{Answer, TokenAnswer};
 use super::message::{Form, Unreachable};
-use crate::config::{Profile, Slot};
+use crate::model::provider::Stage;
+use crate::model::{Profile, Slot};
 use crate::secret::Secret;
 
 /// What became of a refresh.
@@ -34,10 +35,10 @@ pub(crate) fn form(profile: &Profile, slot: &Slot, refresh_token: &Secret, groun
     form.push("client_id", &profile.client_id);
     form.push("refresh_token", refresh_token.expose());
     let Slot { organization, audience, resource, scopes, foreign: _ } = slot;
-    if profile.preset.organization_on_refresh {
-        form.push_some("organization_id", organization.as_deref().or(grounds.organization));
-    } else {
-        form.push_some("organization", organization.as_deref());
+    if let Some(name) = profile.preset.organization_parameter(Stage::Refresh) {
+        // Where the sign-in chose it, a refresh that names none stays with it.
+        let chosen = profile.preset.organization_parameter(Stage::SignIn).is_some();
+        form.push_some(name, organization.as_deref().or(grounds.organization.filter(|_| !chosen)));
     }
     form.push_some("audience", audience.as_deref());
     form.push_some("resource", resource.as_deref());

@@ -2,7 +2,7 @@
 
 use super::http::{self, Http};
 use super::message::{Form, Response, Unreachable};
-use crate::config::{Endpoints, Profile};
+use crate::model::{Endpoints, Profile};
 use crate::secret::Secret;
 
 /// What a sign-out at the provider came to.

@@ -85,7 +85,7 @@ mod tests {
         );
         assert!(shown(&form, 200, "<html>at_secret").ends_with("(15 bytes)"));
         assert!(shown(&form, 200, r#"{"access_token":"a","code":"b"}"#).ends_with("(access_token <hidden>)"));
-        form.authenticate("client", &Secret::new("s3cret"), crate::oauth::provider::SecretBy::Basic);
+        form.authenticate("client", &Secret::new("s3cret"), crate::model::SecretBy::Basic);
         assert!(shown(&form, 200, "").contains("refresh_token=<hidden>, Authorization=<hidden>)"));
     }
 }

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Credential;
-use crate::config::Location;
-use crate::config::location::Scheme;
+use crate::model::Location;
+use crate::model::location::Scheme;
 use crate::secret::SecretBytes;
 
 /// Said on stdout, with exit code 1, when there is nothing for a server: clients then go on without a login.

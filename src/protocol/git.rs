@@ -7,9 +7,9 @@
 use std::fmt;
 
 use super::Credential;
-use crate::config::location::Scheme;
-use crate::config::{Auth, Location};
 use crate::escape::escape;
+use crate::model::location::Scheme;
+use crate::model::{Auth, Location};
 use crate::secret::{Fingerprint, SecretBytes};
 
 /// git's own limit for a line, its LF included.

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::Credential;
 use crate::clock;
-use crate::config::{Location, location};
 use crate::escape::escape;
+use crate::model::{Location, location};
 
 /// An option for a kubectl that is to read its configuration and nothing else. There is no such context: Google's kubectl
 /// asks the server of the current one for its version before it does anything, with whatever plugin or secret that takes.

@@ -9,9 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
-use crate::config::{Profile, Slot};
 use crate::error::{Error, Kind};
-use crate::model::{ParentId, Token};
+use crate::model::{ParentId, Profile, Slot, Token};
 use crate::oauth::answer::{TokenAnswer, Who};
 use crate::oauth::device::Pending;
 use crate::oauth::revoke::Approved;

@@ -5,10 +5,10 @@ use std::cell::RefCell;
 use super::{Visit, area};
 use crate::broker::{Broker, World};
 use crate::commands::Errand;
-use crate::config::{Destination, Endpoints, Profile};
 use crate::error::Result;
 use crate::human::presence::Client;
 use crate::human::{Human, Presence, Prompt};
+use crate::model::{Destination, Endpoints, Profile};
 use crate::oauth::http::Http;
 use crate::store::Store;
 

@@ -3,9 +3,8 @@
 use super::report::Area;
 use super::{Visit, area, written};
 use crate::broker::discover;
-use crate::config::{Destination, Location, Profile, TokenKind};
 use crate::escape::escape;
-use crate::model::Token;
+use crate::model::{Destination, Location, Profile, Token, TokenKind};
 use crate::oauth::jwt::{self, Claims};
 use crate::store::{Record, Store};
 

@@ -8,9 +8,10 @@ use super::programs::{self, Programs, ask};
 use super::report::Area;
 use super::{Host, Visit};
 use crate::cli::GitHelper;
-use crate::commands::git_helpers::{self, Entry, Runs};
+use crate::commands::git_helpers::{self, HelperLine, Runs};
 use crate::commands::setup_command;
-use crate::config;
+use crate::model::HostPattern;
+
 use crate::config::programs::is_program;
 use crate::escape::quote;
 
@@ -55,8 +56,8 @@ fn setup(host: &Host<'_>) -> String {
 }
 
 /// Every helper of the list is asked in turn, and all of them are handed what worked.
-fn look_at_list(visit: &mut Visit<'_>, host: &Host<'_>, entries: &[Entry], list: &[&Entry], at: usize) {
-    let is_other = |entry: &&&Entry| !entry.is_keyfob();
+fn look_at_list(visit: &mut Visit<'_>, host: &Host<'_>, entries: &[HelperLine], list: &[&HelperLine], at: usize) {
+    let is_other = |entry: &&&HelperLine| !entry.is_keyfob();
     let (before, after) = (&list[..at], &list[at + 1..]);
     if !list.iter().any(|entry| is_other(&entry)) {
         let what = format!("git asks keyfob alone for {} ({})", host.name, list[at].origin());
@@ -81,20 +82,22 @@ fn look_at_list(visit: &mut Visit<'_>, host: &Host<'_>, entries: &[Entry], list:
 
 /// Puts an empty entry and keyfob's after everything else that is said for the host: in the file that speaks last, at its
 /// end. What is said for other hosts stays.
-fn mend_list(host: &Host<'_>, entries: &[Entry], ours: &Entry, last: &Entry) -> String {
-    let position = |wanted: &Entry| entries.iter().position(|entry| entry == wanted);
+fn mend_list(host: &Host<'_>, entries: &[HelperLine], ours: &HelperLine, last: &HelperLine) -> String {
+    let position = |wanted: &HelperLine| entries.iter().position(|entry| entry == wanted);
     // What speaks for everybody on this machine is not a person's to change, and speaks before the person.
     let late = if position(last) > position(ours) { last } else { ours };
     let late = if late.scope == "system" { None } else { Some(late) };
     let (place, file) = match late {
         None => ("--global".to_owned(), None),
-        Some(Entry { scope, .. }) if scope == "command" => {
+        Some(HelperLine { scope, .. }) if scope == "command" => {
             return format!("take credential.helper={} off git's command line or environment", last.name());
         }
-        Some(Entry { scope, file, .. }) if scope == "global" || scope == "local" => {
+        Some(HelperLine { scope, file, .. }) if scope == "global" || scope == "local" => {
             (format!("--{scope}"), file.as_ref())
         }
-        Some(Entry { file, .. }) => (format!("--file {}", quote(file.as_deref().unwrap_or_default())), file.as_ref()),
+        Some(HelperLine { file, .. }) => {
+            (format!("--file {}", quote(file.as_deref().unwrap_or_default())), file.as_ref())
+        }
     };
     let url = &host.url;
     let key = |name: &str| quote(&format!("credential.{url}.{name}"));
@@ -114,7 +117,7 @@ fn mend_list(host: &Host<'_>, entries: &[Entry], ours: &Entry, last: &Entry) -> 
 }
 
 /// Whether what git runs is there, and answers for this host.
-fn look_at_helper(visit: &mut Visit<'_>, host: &Host<'_>, entry: &Entry, before: &[PathBuf]) {
+fn look_at_helper(visit: &mut Visit<'_>, host: &Host<'_>, entry: &HelperLine, before: &[PathBuf]) {
     let Runs::Keyfob { program, args } = entry.runs() else { return };
     match program {
         None => {
@@ -145,8 +148,8 @@ fn look_at_helper(visit: &mut Visit<'_>, host: &Host<'_>, entry: &Entry, before:
 }
 
 /// Entries with a path are of use only where git tells it.
-fn look_at_path(visit: &mut Visit<'_>, host: &Host<'_>, entries: &[Entry]) {
-    let is_here = |entry: &config::Entry| {
+fn look_at_path(visit: &mut Visit<'_>, host: &Host<'_>, entries: &[HelperLine]) {
+    let is_here = |entry: &HostPattern| {
         !entry.location.path.is_empty() && entry.location.authority() == host.location.authority()
     };
     let wants = visit.config.profiles.iter().flat_map(|profile| &profile.hosts).any(|(entry, _)| is_here(entry));

@@ -19,10 +19,11 @@ use self::report::{Area, Report};
 use super::{parse_url, print};
 use crate::cli::Doctor;
 use crate::clock::SystemClock;
-use crate::config::{Config, Destination, Entry, Location, Profile, matching, new_profile};
+use crate::config::{Config, matching, new_profile};
 use crate::error::{Error, Kind, Result};
 use crate::escape::escape;
 use crate::human::paper::Paper;
+use crate::model::{Destination, HostPattern, Location, Profile};
 
 /// What is looked at and found on one run.
 struct Visit<'a> {
@@ -144,13 +145,13 @@ impl<'a> Visit<'a> {
 
 impl<'a> Host<'a> {
     fn named(profile: &'a Profile, location: &Location) -> Self {
-        let entry = Entry { wildcard: false, location: location.clone() };
+        let entry = HostPattern { wildcard: false, location: location.clone() };
         Self::of(profile, &entry)
     }
 
-    fn of(profile: &'a Profile, entry: &Entry) -> Self {
+    fn of(profile: &'a Profile, entry: &HostPattern) -> Self {
         let pathless = Location { path: Vec::new(), ..entry.location.clone() };
-        let url = Entry { location: pathless, ..*entry }.url();
+        let url = HostPattern { location: pathless, ..*entry }.url();
         Self { profile, name: entry.to_string(), location: entry.example(), url }
     }
 }

@@ -3,10 +3,9 @@
 use super::report::Area;
 use super::{Visit, area, errand, expected};
 use crate::clock::{self, Clock, Timestamp};
-use crate::config::{Endpoints, Profile, TokenKind};
 use crate::error::Kind;
 use crate::escape::escape;
-use crate::model::Ask;
+use crate::model::{Ask, Endpoints, Profile, TokenKind};
 use crate::oauth::http::Http;
 use crate::oauth::jwt::{self, Claims};
 use crate::secret::Secret;
@@ -33,7 +32,7 @@ pub(super) fn examine<'a>(
     if record.refresh_token.is_some()
         && let Some(http) = http
     {
-        if profile.preset.refresh_kills_access && has_living(&record, visit.clock.now()) {
+        if profile.preset.refresh_ends_earlier_tokens() && has_living(&record, visit.clock.now()) {
             let what = format!(
                 "the session is not renewed to try it: {} would end the tokens it has given",
                 profile.preset.title

@@ -8,11 +8,9 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::kubeconfig::{self, View};
-use crate::config::TokenKind;
 use crate::config::draft::Draft;
-use crate::config::{Location, location};
 use crate::error::{Error, Kind, Result};
-use crate::oauth::provider;
+use crate::model::{Location, TokenKind, location, provider};
 use crate::process::{self, With};
 use crate::secret::Secret;
 

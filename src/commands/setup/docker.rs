@@ -10,8 +10,9 @@ use super::links::{self, Found};
 use super::{Done, Entries, How, change, profile, say};
 use crate::cli::SetUpDocker;
 use crate::config::registry::{self, Takes};
-use crate::config::{Config, Entry, Location, Profile, folders, location};
+use crate::config::{Config, folders};
 use crate::error::{Error, Kind, Result};
+use crate::model::{HostPattern, Location, Profile, location};
 use crate::store::backups::Backups;
 use crate::store::foreign::Foreign;
 
@@ -137,7 +138,7 @@ fn registries(config: &Config, command: &SetUpDocker) -> Result<Vec<String>> {
     let mut chosen = Vec::new();
     for text in &command.registries {
         let location = location(text)?;
-        let owner = |location| super::owner(config, only, &Entry { wildcard: false, location });
+        let owner = |location| super::owner(config, only, &HostPattern { wildcard: false, location });
         // docker talks plain http to this machine as well, and such an entry may say so.
         let owner = owner(location.clone()).or_else(|error| {
             let plain = Location::parse(&format!("http://{}", location.authority())).ok();

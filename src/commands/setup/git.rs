@@ -8,10 +8,11 @@ use super::links::{self, Found};
 use super::sections::{self, Section};
 use super::{Entries, How, change, profile, say};
 use crate::cli::SetUpGit;
-use crate::commands::git_helpers::{self, Effective, Entry as Helper};
-use crate::config::{Config, Entry, Location, environment, folders, location};
+use crate::commands::git_helpers::{self, Effective, HelperLine as Helper};
+use crate::config::{Config, environment, folders};
 use crate::error::{Error, Kind, Result};
 use crate::escape::{escape, quote};
+use crate::model::{HostPattern, Location, location};
 use crate::process::{self, With};
 use crate::store::foreign::Foreign;
 use crate::store::scratch::Scratch;
@@ -75,19 +76,19 @@ fn file() -> Result<PathBuf> {
 }
 
 /// A host or URL as a person names it; `*.` for exactly one label.
-fn named(text: &str) -> Result<Entry> {
+fn named(text: &str) -> Result<HostPattern> {
     let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (&text[..scheme.len() + 3], rest));
     let (wildcard, rest) = rest.strip_prefix("*.").map_or((false, rest), |rest| (true, rest));
     let location = Location::parse(&format!("{scheme}{rest}")).map_err(|why| {
         Error::new(Kind::Usage, format!("\"{}\" {why}", location::without_user(text))).hint("name a host or a URL")
     })?;
-    Ok(Entry { wildcard, location })
+    Ok(HostPattern { wildcard, location })
 }
 
 /// What is to be set up: what the command names and a profile answers for, or all of the profile; and with a host every path
 /// below it that some profile names, because git tells a helper the path only where it is told to.
-fn entries(config: &Config, command: &SetUpGit) -> Result<Vec<Entry>> {
-    let mut wanted: Vec<Entry> = Vec::new();
+fn entries(config: &Config, command: &SetUpGit) -> Result<Vec<HostPattern>> {
+    let mut wanted: Vec<HostPattern> = Vec::new();
     if command.hosts.is_empty() {
         let profile = profile(config, command.profile.as_deref())?;
         wanted.extend(profile.hosts.iter().map(|(entry, _)| entry.clone()));
@@ -102,14 +103,15 @@ fn entries(config: &Config, command: &SetUpGit) -> Result<Vec<Entry>> {
         super::owner(config, only, &entry)?;
         wanted.push(entry);
     }
-    let all: Vec<&Entry> = config.profiles.iter().flat_map(|profile| &profile.hosts).map(|(entry, _)| entry).collect();
-    let below = |entry: &Entry| {
+    let all: Vec<&HostPattern> =
+        config.profiles.iter().flat_map(|profile| &profile.hosts).map(|(entry, _)| entry).collect();
+    let below = |entry: &HostPattern| {
         let with_path = all.iter().filter(|other| !other.location.path.is_empty() && other.wildcard == entry.wildcard);
-        let plain = Entry { wildcard: false, location: entry.location.clone() };
+        let plain = HostPattern { wildcard: false, location: entry.location.clone() };
         with_path.filter(|other| plain.closeness(&other.location).is_some()).map(|other| (*other).clone()).collect()
     };
-    let deeper: Vec<Vec<Entry>> = wanted.iter().map(below).collect();
-    let mut entries: Vec<Entry> = Vec::new();
+    let deeper: Vec<Vec<HostPattern>> = wanted.iter().map(below).collect();
+    let mut entries: Vec<HostPattern> = Vec::new();
     for entry in wanted.into_iter().zip(deeper).flat_map(|(entry, deeper)| std::iter::once(entry).chain(deeper)) {
         if !entries.contains(&entry) {
             entries.push(entry);
@@ -152,7 +154,7 @@ fn is_ours(section: &Section, at: usize) -> bool {
 #[derive(Debug, Default)]
 struct Ours {
     /// What is to be there; empty with an undo.
-    entries: Vec<Entry>,
+    entries: Vec<HostPattern>,
     /// What is not there yet, as git has it; with an undo what is to go, and none means all.
     urls: Vec<String>,
     helper: String,
@@ -162,7 +164,7 @@ struct Ours {
 
 impl Ours {
     /// What a file does not have yet.
-    fn missing_from(file: Option<&[u8]>, entries: &[Entry], helper: String) -> Result<Self> {
+    fn missing_from(file: Option<&[u8]>, entries: &[HostPattern], helper: String) -> Result<Self> {
         let file = file.unwrap_or_default();
         let mut urls = Vec::new();
         for entry in entries {
@@ -204,7 +206,7 @@ fn wants_path(url: &str) -> bool {
 }
 
 /// Whether a file has git ask keyfob, and after it nobody, for this entry.
-fn is_alone(file: &[u8], entry: &Entry, helper: &str) -> Result<bool> {
+fn is_alone(file: &[u8], entry: &HostPattern, helper: &str) -> Result<bool> {
     let (own, sections) = (entry.url(), sections::read(file)?);
     let credential = sections.iter().filter(|section| section.name == "credential");
     let mut known = Vec::new();
@@ -283,7 +285,7 @@ impl Entries for Ours {
 }
 
 /// Says which helpers git runs for an entry now, of all files, and which it does not run any more.
-fn say_who_sees(entry: &Entry, helper: &str, known: &[Helper], how: How) -> Result<()> {
+fn say_who_sees(entry: &HostPattern, helper: &str, known: &[Helper], how: How) -> Result<()> {
     let own = entry.url();
     let ours = ["", helper].map(|value| Helper::helper(Some(own.clone()), value));
     // Ours would be the last of the last file before a repository's own.

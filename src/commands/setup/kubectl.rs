@@ -10,9 +10,10 @@ use super::change::{Done, Entries};
 use super::kubeconfig::{self, Copy, View, text};
 use super::{How, change, say};
 use crate::cli::SetUpKubectl;
-use crate::config::{Config, Profile, programs};
+use crate::config::{Config, programs};
 use crate::error::{Error, Kind, Result};
 use crate::escape::quote;
+use crate::model::Profile;
 use crate::process;
 use crate::store::foreign::Foreign;
 

@@ -19,8 +19,9 @@ use std::process::ExitCode;
 use self::change::{Done, Entries};
 use super::say;
 use crate::cli::{SetUp, Setup};
-use crate::config::{Config, Entry, Profile, folders};
+use crate::config::{Config, folders};
 use crate::error::{Error, Kind, Result};
+use crate::model::{HostPattern, Profile};
 
 #[inline(never)]
 pub(super) fn run(setup: &Setup) -> Result<ExitCode> {
@@ -79,7 +80,7 @@ fn profile<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Profile> {
 
 /// The profile that answers for a place, or the one that is named if it does: a client set up for a place that nobody
 /// answers for would be told nothing.
-fn owner<'a>(config: &'a Config, only: Option<&'a Profile>, asked: &Entry) -> Result<&'a Profile> {
+fn owner<'a>(config: &'a Config, only: Option<&'a Profile>, asked: &HostPattern) -> Result<&'a Profile> {
     let answers = |profile: &&Profile| {
         let mut entries = profile.hosts.iter().map(|(entry, _)| entry);
         entries.any(|entry| entry == asked || (!asked.wildcard && entry.closeness(&asked.location).is_some()))

@@ -10,11 +10,12 @@ use super::{How, change, say};
 use crate::cli::SetUpProfile;
 use crate::commands::{Errand, report, setup_command};
 use crate::config::draft::{self, Draft};
-use crate::config::{Config, Profile, file, folders};
+use crate::config::{Config, file, folders};
 use crate::error::{Error, Kind, Result};
 use crate::escape::quote;
 use crate::human::presence::Client;
-use crate::oauth::provider::{self, Base, Preset};
+use crate::model::Profile;
+use crate::model::provider::{self, Base, Preset};
 use crate::store::client_secret;
 use crate::store::foreign::Foreign;
 

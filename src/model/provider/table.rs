@@ -1,104 +1,7 @@
-//! The providers keyfob knows, one row of data each. A new one is a row.
+//! The providers keyfob knows, one row of data each. A new one is a row here and nothing anywhere else: lists, help, pages
+//! and tests follow from it.
 
-use serde::Deserialize;
-
-/// Which token of the answer a destination takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum TokenKind {
-    /// The access token (RFC 6749 section 1.4).
-    #[default]
-    Access,
-    /// The ID token (OpenID Connect Core section 2).
-    Id,
-}
-
-/// Where a provider's endpoints are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Base {
-    /// Below this address, unless the profile's `base_url` names another.
-    Fixed(&'static str),
-    /// Below the profile's `issuer`.
-    Issuer,
-    /// Where the metadata of the profile's `issuer` says (RFC 8414, OpenID Connect Discovery).
-    Discovery,
-    /// Nowhere known: the profile spells each endpoint.
-    Given,
-}
-
-/// How a provider ends a session that a person is done with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SignOut {
-    /// `GET` of this path with the `sid` claim of the access token as `session_id`; no API key.
-    SessionId(&'static str),
-    /// RFC 7009 at this path below the base.
-    Revocation(&'static str),
-    /// RFC 7009, where the metadata or the profile names a revocation endpoint.
-    Told,
-}
-
-/// Whether a client of ours has a secret there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ClientSecret {
-    /// It has none, and one in the configuration is a mistake.
-    Refused,
-    /// A public client has none, a confidential one does.
-    Optional,
-    /// Every client has one, though it is none.
-    Needed,
-}
-
-/// How a client sends its secret (RFC 6749 section 2.3.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum SecretBy {
-    /// HTTP Basic: `client_secret_basic`.
-    #[default]
-    Basic,
-    /// A parameter: `client_secret_post`.
-    Post,
-}
-
-/// A row of the table.
-#[derive(Debug)]
-pub(crate) struct Preset {
-    /// What `provider = "..."` says.
-    pub(crate) name: &'static str,
-    /// What a person calls it.
-    pub(crate) title: &'static str,
-    /// Where its device flow is documented.
-    pub(crate) docs: &'static str,
-    pub(crate) base: Base,
-    /// Path of the device authorization endpoint (RFC 8628 section 3.1) below the base.
-    pub(crate) device_authorization: &'static str,
-    /// Path of the token endpoint (RFC 6749 section 3.2) below the base.
-    pub(crate) token: &'static str,
-    pub(crate) sign_out: SignOut,
-    /// Scopes asked for when the profile names none.
-    pub(crate) scopes: &'static [&'static str],
-    /// The user name git is given when the profile names none.
-    pub(crate) username: &'static str,
-    /// The user name a registry is given when neither the profile nor its convention names one.
-    pub(crate) registry_username: &'static str,
-    /// Why the provider's own registry takes no token of it, if so.
-    pub(crate) registry_refuses: Option<&'static str>,
-    /// The token handed out when the profile names none.
-    pub(crate) hands_out: TokenKind,
-    /// Whether an organization is chosen by `organization_id` on refresh (WorkOS user management).
-    pub(crate) organization_on_refresh: bool,
-    /// Whether a refresh kills the access tokens handed out before.
-    pub(crate) refresh_kills_access: bool,
-    /// Seconds an opaque token lives whose answer tells no life.
-    pub(crate) untold_life: i64,
-    pub(crate) secret: ClientSecret,
-    /// How a secret is sent where no metadata says.
-    pub(crate) secret_by: SecretBy,
-    /// What is to be registered there, and how.
-    pub(crate) register: &'static str,
-    /// What a profile needs beside `provider`, `client_id` and `hosts`, each with an example.
-    pub(crate) needs: &'static [(&'static str, &'static str)],
-    /// A host whose credentials it gives out.
-    pub(crate) host: &'static str,
-}
+use super::{Base, ClientSecret, OrganizationBy, Preset, SecretBy, SignOut, TokenKind, Unworkable};
 
 /// A life short enough to be wrong without harm: where a token's end is not told, it is asked for anew.
 const SHORT: i64 = 300;
@@ -115,15 +18,15 @@ const USUAL: Preset = Preset {
     base: Base::Discovery,
     device_authorization: "",
     token: "",
-    sign_out: SignOut::Told,
+    sign_out: SignOut::FromMetadata,
     scopes: OFFLINE,
     username: "oauth2",
     registry_username: "oauth2",
     registry_refuses: None,
     hands_out: TokenKind::Access,
-    organization_on_refresh: false,
-    refresh_kills_access: false,
-    untold_life: SHORT,
+    organization: OrganizationBy::Organization,
+    refresh_ends_earlier: false,
+    default_token_life: SHORT,
     secret: ClientSecret::Optional,
     secret_by: SecretBy::Basic,
     register: "",
@@ -142,7 +45,7 @@ pub(crate) static PRESETS: &[Preset] = &[
         token: "/user_management/authenticate",
         sign_out: SignOut::SessionId("/user_management/sessions/logout"),
         scopes: &[],
-        organization_on_refresh: true,
+        organization: OrganizationBy::OrganizationIdOnRefresh,
         secret: ClientSecret::Refused,
         register: "nothing beyond the environment, with hosted AuthKit on; its client ID is in the dashboard",
         ..USUAL
@@ -167,8 +70,8 @@ pub(crate) static PRESETS: &[Preset] = &[
         device_authorization: "/login/device/code",
         token: "/login/oauth/access_token",
         scopes: &["repo"],
-        refresh_kills_access: true,
-        untold_life: YEAR,
+        refresh_ends_earlier: true,
+        default_token_life: YEAR,
         register: "an OAuth app or a GitHub App with \"Enable Device Flow\" ticked (Enterprise Server: add base_url)",
         host: "github.com",
         ..USUAL
@@ -183,7 +86,7 @@ pub(crate) static PRESETS: &[Preset] = &[
         sign_out: SignOut::Revocation("/oauth/revoke"),
         scopes: &["read_repository", "write_repository"],
         registry_refuses: Some("GitLab's registry takes personal, deploy and job tokens and no OAuth token"),
-        refresh_kills_access: true,
+        refresh_ends_earlier: true,
         register: "an application with \"Confidential\" off and the scopes read_repository and write_repository \
                    (GitLab 17.3 or newer; your own server: add base_url)",
         host: "gitlab.com",
@@ -321,15 +224,6 @@ pub(crate) static PRESETS: &[Preset] = &[
     },
 ];
 
-/// A provider people ask for that cannot work.
-#[derive(Debug)]
-pub(crate) struct Unworkable {
-    pub(crate) name: &'static str,
-    pub(crate) title: &'static str,
-    pub(crate) why: &'static str,
-    pub(crate) instead: &'static str,
-}
-
 // Sources: go-gitea/gitea issue 27309, support.atlassian.com/bitbucket-cloud/docs/use-oauth-on-bitbucket-cloud,
 // docs.docker.com/security/access-tokens.
 pub(crate) static UNWORKABLE: &[Unworkable] = &[
@@ -358,45 +252,3 @@ pub(crate) static UNWORKABLE: &[Unworkable] = &[
         instead: "make a personal access token and run: docker login; keyfob keeps it",
     },
 ];
-
-/// The row of that name.
-pub(crate) fn find(name: &str) -> Option<&'static Preset> {
-    PRESETS.iter().find(|preset| preset.name == name)
-}
-
-/// The row of one that cannot work.
-pub(crate) fn unworkable(name: &str) -> Option<&'static Unworkable> {
-    UNWORKABLE.iter().find(|row| row.name == name)
-}
-
-/// Every name, for an error that lists them.
-pub(crate) fn names() -> String {
-    PRESETS.iter().map(|preset| preset.name).collect::<Vec<_>>().join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_row_is_whole() {
-        for preset in PRESETS {
-            assert!(find(preset.name).is_some_and(|found| std::ptr::eq(found, preset)), "{} is twice", preset.name);
-            assert!(preset.docs.starts_with("https://"), "{}", preset.name);
-            assert!(!preset.title.is_empty() && !preset.username.is_empty(), "{}", preset.name);
-            assert!(!preset.register.is_empty(), "{}: what to register", preset.name);
-            let has_base = matches!(preset.base, Base::Fixed(_) | Base::Issuer);
-            for path in [preset.device_authorization, preset.token] {
-                assert_eq!(path.starts_with('/'), has_base, "{}: a path exactly where there is a base", preset.name);
-                assert_eq!(path.is_empty(), !has_base, "{}", preset.name);
-            }
-            let needs = |key: &str| preset.needs.iter().any(|(known, _)| *known == key);
-            assert_eq!(needs("issuer"), matches!(preset.base, Base::Issuer | Base::Discovery), "{}", preset.name);
-            assert_eq!(needs("client_secret_file"), preset.secret == ClientSecret::Needed, "{}", preset.name);
-            assert!(UNWORKABLE.iter().all(|row| row.name != preset.name), "{}", preset.name);
-            if let Base::Fixed(base) = preset.base {
-                assert!(base.starts_with("https://") && !base.ends_with('/'), "{}", preset.name);
-            }
-        }
-    }
-}
