@@ -184,7 +184,7 @@ struct Home {
 impl Home {
     fn new(provider: &Provider) -> Self {
         let root = tempfile::tempdir().unwrap();
-        for name in ["keyfob", "git-credential-keyfob", "docker-credential-keyfob"] {
+        for name in keyfob::links().into_iter().chain(["keyfob"]) {
             let name = root.path().join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
             fs::hard_link(std::env::current_exe().unwrap(), &name)
                 .or_else(|_| fs::copy(std::env::current_exe().unwrap(), &name).map(drop))

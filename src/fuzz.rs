@@ -6,9 +6,13 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::clients::docker::wire as docker;
+use crate::clients::git::wire as git;
+use crate::clients::kubectl::wire as kubectl;
 use crate::clock::Timestamp;
 use crate::config::{file, matching};
 use crate::decision::{self, Attempt, Decision};
+use crate::desk::Credential;
 use crate::escape;
 use crate::model::location::Scheme;
 use crate::model::{Ask, Auth, Location, Server, Slot, TokenKind, Want};
@@ -16,7 +20,6 @@ use crate::oauth::answer::{self, Answer};
 use crate::oauth::device::{self, Pending, Step};
 use crate::oauth::message::Response;
 use crate::oauth::refresh::{self, Outcome};
-use crate::protocol::{Credential, docker, git, kubectl};
 use crate::secret::{Secret, SecretBytes};
 use crate::store::Record;
 

@@ -36,10 +36,13 @@
 
 mod broker;
 mod cli;
+mod clients;
 mod clock;
 mod commands;
 mod config;
 mod decision;
+mod desk;
+mod doctor;
 mod error;
 mod escape;
 // Not in a program that is shipped: what must hold for every input, for the fuzzer and the tests.
@@ -52,20 +55,20 @@ mod lab;
 mod machine;
 mod model;
 mod oauth;
+mod output;
 mod process;
-mod protocol;
 mod secret;
+mod setup;
 mod store;
 mod trace;
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use cli::{Cli, Command, Docker, GitHelper};
+use cli::{Cli, Command};
 
 /// Runs keyfob as `args` say, the first of which is the name it was called by (`git-credential-keyfob` is `keyfob git`),
 /// and returns the exit code: git's helper always 0; for people 0 done, 1 failed, 2 usage, 3 a human is needed.
@@ -87,11 +90,17 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
                 ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
                     let _ = std::io::stderr().write_all(error.render().to_string().as_bytes());
                 }
-                _ => commands::report(&cli::misspelt(&error, &args)),
+                _ => output::report(&cli::misspelt(&error, &args)),
             }
-            commands::misspelt(&args)
+            clients::misspelt(&args).unwrap_or(ExitCode::from(2))
         }
     }
+}
+
+/// The names under which clients look for a helper, each a link to keyfob: for packages, and for whoever tries it.
+#[must_use]
+pub fn links() -> Vec<&'static str> {
+    clients::links().collect()
 }
 
 /// Takes `--verbose` off the line, wherever it stands before `--`; whether it was there.
@@ -107,15 +116,19 @@ fn take_verbose(args: &mut Vec<OsString>) -> bool {
 }
 
 fn parse(args: &[OsString]) -> Result<Command, clap::Error> {
-    let called = args.first().map(Path::new).and_then(Path::file_stem).unwrap_or_default();
-    if called == "docker-credential-keyfob" {
-        // No option of clap's: docker's helpers have a usage of their own.
-        let words = args.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-        return Ok(Command::Docker(Docker { words }));
+    if let Some(called) = clients::by_link(args) {
+        return called.map(Command::Client);
     }
-    if called == "git-credential-keyfob" {
-        return Ok(Command::Git(GitHelper::try_parse_from(args)?.git));
+    // `keyfob help COMMAND` and `keyfob version`, as people type them.
+    let option = match args.get(1).and_then(|word| word.to_str()) {
+        Some("help") => Some("--help"),
+        Some("version") if args.len() == 2 => Some("--version"),
+        _ => None,
+    };
+    if let Some(option) = option {
+        let words = args.iter().take(1).chain(args.iter().skip(2)).cloned().chain([option.into()]);
+        return Ok(Cli::try_parse_from(words)?.command);
     }
     // What is off, or asks for help, is told by the whole.
-    cli::of_client(args).map_or_else(|| Ok(Cli::try_parse_from(args)?.command), Ok)
+    clients::by_words(args).map_or_else(|| Ok(Cli::try_parse_from(args)?.command), |called| Ok(Command::Client(called)))
 }

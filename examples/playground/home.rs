@@ -9,8 +9,12 @@ use crate::git_server::GitServer;
 use crate::provider::{CLIENT_ID, Provider};
 use crate::registry::Registry;
 
-/// The names by which clients run a helper.
-pub const NAMES: [&str; 3] = ["keyfob", "git-credential-keyfob", "docker-credential-keyfob"];
+/// The names by which people and clients run it.
+pub fn names() -> Vec<&'static str> {
+    let mut names = keyfob::links();
+    names.push("keyfob");
+    names
+}
 
 /// A little image: no layers, and no engine to make it.
 const IMAGE: &str = "oci:image:latest";
@@ -47,7 +51,7 @@ impl Home {
     /// Set up as the pages in `integrations/` say, with their snippets.
     pub fn new(provider: &Provider, git: &GitServer, others: Option<&Others>) -> Self {
         let home = Self { root: tempfile::tempdir().unwrap() };
-        for name in NAMES {
+        for name in names() {
             let link = home.root.path().join("bin").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
             fs::create_dir_all(link.parent().unwrap()).unwrap();
             fs::copy(std::env::current_exe().unwrap(), link).unwrap();

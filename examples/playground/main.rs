@@ -36,7 +36,7 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use git_server::GitServer;
-use home::{Home, NAMES, Others};
+use home::{Home, Others, names};
 use provider::{Endpoint, Manners, Provider};
 
 /// How many kubectl at once.
@@ -45,7 +45,7 @@ const MANY: usize = 20;
 fn main() -> ExitCode {
     // Clients run us by these names, through copies in the throw-away home: what answers then is keyfob itself.
     let called = std::env::args_os().next().unwrap_or_default();
-    if Path::new(&called).file_stem().is_some_and(|name| NAMES.iter().any(|known| name == *known)) {
+    if Path::new(&called).file_stem().is_some_and(|name| names().iter().any(|known| name == *known)) {
         return keyfob::run(std::env::args_os());
     }
     match std::env::args().skip(1).collect::<Vec<_>>()[..] {

@@ -1,26 +1,22 @@
 //! The command line: clap's types and nothing else of ours.
 
-mod clients;
 mod people;
 mod setup;
 
 use std::ffi::OsString;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::clients::Called;
 use crate::error::{Error, Kind};
+use crate::output::EXAMPLE;
 
-pub(crate) use clients::{Docker, Git, GitHelper, Inline, Kubectl};
 pub(crate) use people::{Completions, Doctor, Login, Logout, Providers, Status, Subject, Token};
-pub(crate) use setup::{SetUp, SetUpDocker, SetUpGit, SetUpKubectl, SetUpProfile, Setup};
-
-/// Taken off the line before it is parsed: an option that every command has would cost each hit a twentieth of its
-/// instructions.
-const VERBOSE: &str = "Example: keyfob login acme\n--verbose, with any command, traces it on stderr without a secret";
+pub(crate) use setup::{SetUp, SetUpProfile, Setup};
 
 /// Signs you in once, in your browser; git, kubectl and docker are let in.
 #[derive(Debug, Parser)]
-#[command(name = "keyfob", version, disable_help_subcommand = true, max_term_width = 80, after_help = VERBOSE)]
+#[command(name = "keyfob", version, disable_help_subcommand = true, max_term_width = 80, after_help = EXAMPLE)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -48,12 +44,9 @@ pub(crate) enum Command {
     /// Print the manual page
     #[command(after_help = "Example: keyfob man | man -l -")]
     Man,
-    /// What git runs, as its credential helper
-    Git(Git),
-    /// What kubectl runs, as its exec credential plugin
-    Kubectl(Kubectl),
-    /// What docker and its kin run, as their credential helper
-    Docker(Docker),
+    /// What a client runs
+    #[command(flatten)]
+    Client(Called),
 }
 
 /// What clap says of a call that is off, as every other error is said: its first paragraph in one line, and where the
@@ -71,30 +64,14 @@ pub(crate) fn misspelt(error: &clap::Error, args: &[OsString]) -> Error {
     Error::new(Kind::Usage, what.join(" ").trim_start_matches("error: ")).hint(format!("run: {called} --help"))
 }
 
-/// A client's call, read by the lines of its own command alone: git, kubectl and Docker's helpers run us for everything
-/// they do, and should not pay each time for building the commands of people. `None` where the whole has to look at it.
-pub(crate) fn of_client(args: &[OsString]) -> Option<Command> {
-    match args.get(1)?.to_str()? {
-        "git" => alone(args).map(Command::Git),
-        "kubectl" => alone(args).map(Command::Kubectl),
-        "docker" => alone(args).map(Command::Docker),
-        _ => None,
-    }
-}
-
-fn alone<A: Args>(args: &[OsString]) -> Option<A> {
-    let command = A::augment_args(clap::Command::new("keyfob"));
-    A::from_arg_matches(&command.try_get_matches_from(&args[1..]).ok()?).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clients;
 
     #[test]
     fn the_command_line_is_consistent() {
         super::Cli::command().debug_assert();
-        super::GitHelper::command().debug_assert();
     }
 
     #[test]
@@ -126,8 +103,8 @@ mod tests {
             let args: Vec<OsString> =
                 std::iter::once("keyfob").chain(line.split_whitespace()).map(Into::into).collect();
             let whole = Cli::try_parse_from(&args).map(|cli| format!("{:?}", cli.command));
-            match of_client(&args) {
-                Some(command) => assert_eq!(Ok(format!("{command:?}")), whole.map_err(|error| error.to_string())),
+            match clients::by_words(&args) {
+                Some(called) => assert_eq!(Ok(format!("Client({called:?})")), whole.map_err(|error| error.to_string())),
                 None => assert!(whole.is_err() || line == "status", "{line}"),
             }
         }

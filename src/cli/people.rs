@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::Inline;
+use crate::desk::Inline;
 
 /// What `login`, `logout` and `token` are about.
 #[derive(Args, Debug)]

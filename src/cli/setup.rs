@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::clients::SetUpCalled;
+
 /// `keyfob setup`.
 #[derive(Args, Debug)]
 #[command(after_help = "Example: keyfob setup git --profile acme --dry-run")]
@@ -23,12 +25,9 @@ pub(crate) struct Setup {
 pub(crate) enum SetUp {
     /// Write a profile, and check it against the provider
     Profile(Box<SetUpProfile>),
-    /// Have git ask keyfob for the hosts of a profile
-    Git(SetUpGit),
-    /// Have docker, podman and skopeo ask keyfob
-    Docker(SetUpDocker),
-    /// Have kubectl ask keyfob for a user of the kubeconfig
-    Kubectl(SetUpKubectl),
+    /// Have a client ask keyfob
+    #[command(flatten)]
+    Client(SetUpCalled),
 }
 
 /// `keyfob setup profile`.
@@ -86,46 +85,4 @@ pub(crate) struct SetUpProfile {
     /// kubeconfig:USER or git:URL
     #[arg(long, value_name = "SOURCE")]
     pub(crate) from: Option<String>,
-}
-
-/// `keyfob setup git`.
-#[derive(Args, Debug)]
-#[command(after_help = "Example: keyfob setup git git.acme.dev --profile acme")]
-pub(crate) struct SetUpGit {
-    /// Hosts or URLs; all of the profile when left out
-    #[arg(value_name = "HOST")]
-    pub(crate) hosts: Vec<String>,
-    /// Profile that answers; the only one when left out
-    #[arg(long, value_name = "NAME")]
-    pub(crate) profile: Option<String>,
-}
-
-/// `keyfob setup docker`.
-#[derive(Args, Debug)]
-#[command(after_help = "Example: keyfob setup docker registry.acme.dev --profile acme")]
-pub(crate) struct SetUpDocker {
-    /// Registries; all hosts of the profile when left out
-    #[arg(value_name = "REGISTRY")]
-    pub(crate) registries: Vec<String>,
-    /// Every registry, with a profile or without
-    #[arg(long, conflicts_with = "registries")]
-    pub(crate) all: bool,
-    /// Profile that answers; the only one when left out
-    #[arg(long, value_name = "NAME")]
-    pub(crate) profile: Option<String>,
-}
-
-/// `keyfob setup kubectl`.
-#[derive(Args, Debug)]
-#[command(after_help = "Example: keyfob setup kubectl --profile acme --user acme")]
-pub(crate) struct SetUpKubectl {
-    /// User of the kubeconfig that keyfob answers for
-    #[arg(long, value_name = "NAME")]
-    pub(crate) user: String,
-    /// Profile that answers; the only one when left out
-    #[arg(long, value_name = "NAME")]
-    pub(crate) profile: Option<String>,
-    /// Have kubectl say which cluster it asks for
-    #[arg(long)]
-    pub(crate) cluster_info: bool,
 }

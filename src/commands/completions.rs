@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 
-use super::print;
 use crate::cli::{Cli, Completions};
 use crate::error::Result;
+use crate::output::print;
 
 #[inline(never)]
 pub(super) fn run(command: &Completions) -> Result<ExitCode> {

@@ -4,14 +4,16 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::{Errand, choose, document, print};
+use super::choose;
 use crate::cli::Login;
 use crate::clock;
+use crate::desk::Errand;
 use crate::error::Result;
 use crate::escape::{defuse, escape};
-use crate::human::presence::Client;
+use crate::human::presence::Asker;
 use crate::model::{Ask, Want};
 use crate::oauth::device::Pending;
+use crate::output::{document, print};
 
 #[inline(never)]
 pub(super) fn run(command: &Login) -> Result<ExitCode> {
@@ -21,7 +23,7 @@ pub(super) fn run(command: &Login) -> Result<ExitCode> {
     let errand = Errand {
         profile,
         destination: &chosen.destination,
-        client: Client::Login,
+        asker: Asker::WANTED,
         what: format!("sign in to {place}"),
         place,
         opens_browser: !command.no_browser,
@@ -45,7 +47,7 @@ fn as_json(profile: &str, pending: &Pending) -> Result<String> {
         "verification_uri": verification_uri,
         "verification_uri_complete": verification_uri_complete,
         "expires_at": clock::rfc3339(*expires_at),
-        "expires_in": (expires_at - super::now()).max(0),
+        "expires_in": (expires_at - crate::desk::now()).max(0),
         "interval": interval,
     });
     document(&value)
@@ -58,7 +60,7 @@ fn as_text(profile: &str, pending: &Pending) -> String {
         "open  {}\ncode  {}\n{complete}approve within {}; the next command for {} is let in\n",
         defuse(&pending.verification_uri),
         escape(&pending.user_code),
-        clock::span(pending.expires_at - super::now()),
+        clock::span(pending.expires_at - crate::desk::now()),
         defuse(profile),
     )
 }

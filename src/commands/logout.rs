@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{choose, report, say};
+use super::choose;
 use crate::broker::discover;
 use crate::cli::Logout;
 use crate::clock::SystemClock;
@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::model::{Endpoints, Profile};
 use crate::oauth::http::{self, Web};
 use crate::oauth::revoke::{self, SignedOut};
+use crate::output::{report, say};
 use crate::store::{Record, Store, client_secret};
 
 #[inline(never)]

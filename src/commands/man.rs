@@ -7,9 +7,9 @@ use clap::CommandFactory;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use super::print;
 use crate::cli::Cli;
 use crate::error::{Error, Kind, Result};
+use crate::output::print;
 
 /// What the environment says to keyfob.
 const ENVIRONMENT: &[(&str, &str)] = &[

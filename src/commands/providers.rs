@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use super::print;
 use crate::cli::Providers;
 use crate::config::draft::Draft;
 use crate::error::{Error, Kind, Result};
 use crate::model::TokenKind;
 use crate::model::provider::{self, Base, Preset, Unworkable};
+use crate::output::print;
 
 #[inline(never)]
 pub(super) fn run(command: &Providers) -> Result<ExitCode> {

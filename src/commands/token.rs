@@ -2,11 +2,13 @@
 
 use std::process::ExitCode;
 
-use super::{Errand, choose, print, refuse_terminal};
+use super::choose;
 use crate::cli::Token;
+use crate::desk::Errand;
 use crate::error::Result;
-use crate::human::presence::Client;
+use crate::human::presence::Asker;
 use crate::model::TokenKind;
+use crate::output::{print, refuse_terminal};
 
 #[inline(never)]
 pub(super) fn run(command: &Token) -> Result<ExitCode> {
@@ -22,7 +24,7 @@ pub(super) fn run(command: &Token) -> Result<ExitCode> {
     let errand = Errand {
         profile,
         destination: &chosen.destination,
-        client: Client::Command,
+        asker: Asker::PLAIN,
         what: format!("keyfob token needs to sign in to {place}"),
         place,
         opens_browser: true,

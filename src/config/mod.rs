@@ -7,7 +7,6 @@ pub(crate) mod folders;
 pub(crate) mod matching;
 pub(crate) mod programs;
 pub(crate) mod proxy;
-pub(crate) mod registry;
 mod server;
 mod written;
 

@@ -2,19 +2,26 @@
 
 use crate::config::environment::{self, Interactive};
 use crate::error::{Error, Kind, Result};
-use crate::process;
 use crate::trace::{trace, yes};
 
 /// What asks: each client has ways of its own to say that nobody is watching.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Client {
-    Git,
-    Kubectl,
-    Docker,
-    /// A command a person typed for its own sake: `keyfob login`.
-    Login,
-    /// Any other command of ours: `keyfob token` in a script.
-    Command,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asker {
+    /// A person typed it for its own sake (`keyfob login`), and wants what follows.
+    pub(crate) is_wanted: bool,
+    /// Why it may never ask a person, if so.
+    pub(crate) never: Option<&'static str>,
+    /// The variable that says that nobody is to be asked, if one does.
+    pub(crate) is_off: fn() -> Option<&'static str>,
+    /// The same for a setting that costs more to look up.
+    pub(crate) is_off_by_setting: fn() -> Option<&'static str>,
+}
+
+impl Asker {
+    /// One that says nothing about it.
+    pub(crate) const PLAIN: Self = Self { is_wanted: false, never: None, is_off: || None, is_off_by_setting: || None };
+    /// A command a person typed for its own sake.
+    pub(crate) const WANTED: Self = Self { is_wanted: true, ..Self::PLAIN };
 }
 
 /// Whether to ask.
@@ -28,37 +35,34 @@ pub(crate) enum Presence {
 
 /// Everything that says something about it.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a signal of its own, not a state")]
 struct Signals {
-    client: Client,
+    is_wanted: bool,
+    never: Option<&'static str>,
+    /// What the asker's own variables say.
+    off: Option<&'static str>,
     interactive: Interactive,
     terminal: bool,
     ci: bool,
-    /// `GIT_TERMINAL_PROMPT` says no.
-    git_prompts_off: bool,
-    /// `GCM_INTERACTIVE` says no.
-    gcm_off: bool,
-    /// An editor fetches in the background.
-    silent_fetch: bool,
 }
 
-/// The table, first line that fits. `credential_interactive` looks up git's setting, which costs a child process and is
-/// asked last.
-fn decide(signals: Signals, credential_interactive: impl FnOnce() -> Option<String>) -> Presence {
+/// The table, first line that fits. `off_by_setting` may cost a child process and is asked last.
+fn decide(signals: Signals, off_by_setting: impl FnOnce() -> Option<&'static str>) -> Presence {
     use Presence::{Away, Here};
-    let Signals { client, interactive, terminal, ci, git_prompts_off, gcm_off, silent_fetch } = signals;
+    let Signals { is_wanted, never, off, interactive, terminal, ci } = signals;
+    if let Some(why) = never {
+        return Away(why);
+    }
     match interactive {
         Interactive::Never => return Away("KEYFOB_INTERACTIVE=never"),
         Interactive::Always => return Here,
         Interactive::Auto => {}
     }
-    match client {
+    if is_wanted {
         // Whoever types it wants it: the prompt goes to stderr where there is no terminal.
-        Client::Login => return Here,
-        Client::Git if git_prompts_off => return Away("GIT_TERMINAL_PROMPT=0"),
-        Client::Git if silent_fetch => return Away("VSCODE_GIT_FETCH_SILENT"),
-        Client::Git if gcm_off => return Away("GCM_INTERACTIVE"),
-        Client::Git | Client::Kubectl | Client::Docker | Client::Command => {}
+        return Here;
+    }
+    if let Some(name) = off {
+        return Away(name);
     }
     if ci {
         return Away("CI");
@@ -66,33 +70,24 @@ fn decide(signals: Signals, credential_interactive: impl FnOnce() -> Option<Stri
     if !terminal {
         return Away("no terminal");
     }
-    if client == Client::Git && credential_interactive().is_some_and(|value| is_off(&value)) {
-        return Away("credential.interactive");
-    }
-    Here
-}
-
-/// `credential.interactive` is a boolean, `auto`, `always` or `never` (git-config).
-fn is_off(value: &str) -> bool {
-    matches!(value.to_ascii_lowercase().as_str(), "never" | "false" | "no" | "off" | "0")
+    off_by_setting().map_or(Here, Away)
 }
 
 /// Reads the signals and decides.
-pub(crate) fn presence(client: Client, terminal: bool) -> Result<Presence> {
+pub(crate) fn presence(asker: Asker, terminal: bool) -> Result<Presence> {
     let interactive = environment::interactive().map_err(|word| {
         Error::new(Kind::Usage, format!("KEYFOB_INTERACTIVE is \"{}\"", word.escape_debug()))
             .hint("set it to auto, never or always")
     })?;
     let signals = Signals {
-        client,
+        is_wanted: asker.is_wanted,
+        never: asker.never,
+        off: (asker.is_off)(),
         interactive,
         terminal,
         ci: environment::ci(),
-        git_prompts_off: environment::git_prompts_off(),
-        gcm_off: environment::gcm_interactive_off(),
-        silent_fetch: environment::vscode_fetches_silently(),
     };
-    let presence = decide(signals, || process::git_config("credential.interactive"));
+    let presence = decide(signals, asker.is_off_by_setting);
     match &presence {
         Presence::Here => trace!("presence: somebody is here (terminal: {})", yes(terminal)),
         Presence::Away(why) => trace!("presence: nobody is here to be asked ({why})"),
@@ -105,39 +100,30 @@ mod tests {
     use super::Presence::{Away, Here};
     use super::*;
 
-    const SEEN: Signals = Signals {
-        client: Client::Git,
-        interactive: Interactive::Auto,
-        terminal: true,
-        ci: false,
-        git_prompts_off: false,
-        gcm_off: false,
-        silent_fetch: false,
-    };
+    const SEEN: Signals =
+        Signals { is_wanted: false, never: None, off: None, interactive: Interactive::Auto, terminal: true, ci: false };
 
     #[test]
     fn the_table() {
-        let nowhere = Signals { terminal: false, ci: true, git_prompts_off: true, ..SEEN };
+        let nowhere = Signals { terminal: false, ci: true, off: Some("OFF"), ..SEEN };
         for (signals, setting, answer) in [
             (SEEN, None, Here),
-            (SEEN, Some("true"), Here),
-            (SEEN, Some("always"), Here),
-            (SEEN, Some("false"), Away("credential.interactive")),
-            (SEEN, Some("never"), Away("credential.interactive")),
+            (SEEN, Some("a setting"), Away("a setting")),
             (Signals { terminal: false, ..SEEN }, None, Away("no terminal")),
             (Signals { ci: true, ..SEEN }, None, Away("CI")),
-            (Signals { git_prompts_off: true, ..SEEN }, None, Away("GIT_TERMINAL_PROMPT=0")),
-            (Signals { gcm_off: true, ..SEEN }, None, Away("GCM_INTERACTIVE")),
-            (Signals { silent_fetch: true, ..SEEN }, None, Away("VSCODE_GIT_FETCH_SILENT")),
+            (Signals { off: Some("OFF"), ..SEEN }, None, Away("OFF")),
             (Signals { interactive: Interactive::Never, ..SEEN }, None, Away("KEYFOB_INTERACTIVE=never")),
-            (Signals { interactive: Interactive::Always, ..nowhere }, Some("never"), Here),
-            (Signals { client: Client::Login, ..nowhere }, Some("never"), Here),
-            (Signals { client: Client::Kubectl, git_prompts_off: true, ..SEEN }, Some("never"), Here),
-            (Signals { client: Client::Docker, terminal: false, ..SEEN }, None, Away("no terminal")),
-            (Signals { client: Client::Command, git_prompts_off: true, ..SEEN }, Some("never"), Here),
-            (Signals { client: Client::Command, ..nowhere }, None, Away("CI")),
+            (Signals { interactive: Interactive::Always, ..nowhere }, Some("a setting"), Here),
+            (Signals { is_wanted: true, ..nowhere }, Some("a setting"), Here),
+            (
+                Signals { never: Some("it asks nobody"), interactive: Interactive::Always, ..SEEN },
+                None,
+                Away("it asks nobody"),
+            ),
+            (nowhere, None, Away("OFF")),
+            (Signals { off: None, ..nowhere }, None, Away("CI")),
         ] {
-            assert_eq!(decide(signals, || setting.map(str::to_owned)), answer, "{signals:?} {setting:?}");
+            assert_eq!(decide(signals, || setting), answer, "{signals:?} {setting:?}");
         }
     }
 }

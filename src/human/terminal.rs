@@ -16,7 +16,7 @@ use std::cell::{OnceCell, RefCell};
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 
-use super::presence::{self, Client};
+use super::presence::{self, Asker};
 use super::screen::{ERASE_ABOVE, Layout, Screen, size};
 use super::{Human, Presence, Prompt, browser, prompt};
 use crate::config::environment::{self, Interactive};
@@ -27,7 +27,7 @@ use crate::process;
 
 /// The person at the terminal of this process.
 pub(crate) struct Terminal {
-    client: Client,
+    asker: Asker,
     opens_browser: bool,
     device: OnceCell<Option<File>>,
     presence: OnceCell<Presence>,
@@ -47,9 +47,9 @@ struct Asked {
 
 impl Terminal {
     /// Opens nothing yet. `opens_browser`: whether a page may be opened at all.
-    pub(crate) fn new(client: Client, opens_browser: bool) -> Self {
+    pub(crate) fn new(asker: Asker, opens_browser: bool) -> Self {
         let (device, presence) = (OnceCell::new(), OnceCell::new());
-        Self { client, opens_browser, device, presence, asked: RefCell::new(None) }
+        Self { asker, opens_browser, device, presence, asked: RefCell::new(None) }
     }
 
     fn device(&self) -> Option<&File> {
@@ -61,7 +61,7 @@ impl Terminal {
         let Some(device) = self.device() else { return Layout::default() };
         let screen = Screen {
             raw: is_raw(device),
-            ours: self.client == Client::Login && is_foreground(device),
+            ours: self.asker.is_wanted && is_foreground(device),
             ..Screen::of(size(device))
         };
         screen.layout()
@@ -107,7 +107,7 @@ impl Human for Terminal {
         if let Some(known) = self.presence.get() {
             return Ok(*known);
         }
-        let presence = presence::presence(self.client, self.has_terminal())?;
+        let presence = presence::presence(self.asker, self.has_terminal())?;
         Ok(*self.presence.get_or_init(|| presence))
     }
 

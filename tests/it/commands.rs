@@ -87,6 +87,15 @@ fn exit_codes() {
     assert_eq!(sandbox.run(&["token"], "").code, Some(3), "a human is needed");
     assert_eq!(sandbox.run(&["frobnicate"], "").code, Some(2), "usage");
     assert_eq!(sandbox.run(&["--help"], "").code, Some(0));
+    for (words, options) in [
+        (&["help"][..], &["--help"][..]),
+        (&["help", "setup", "git"], &["setup", "git", "--help"]),
+        (&["help", "helper", "bazel"], &["helper", "bazel", "--help"]),
+        (&["version"], &["--version"]),
+        (&["help", "logoutt"], &["logoutt", "--help"]),
+    ] {
+        assert_eq!(sandbox.run(words, ""), sandbox.run(options, ""), "{words:?}");
+    }
     let child = crate::support::sandbox::begin(sandbox.keyfob(&["login"]), "");
     provider.decide(&open_code(&provider), false);
     assert_eq!(finish(child).code, Some(1), "denied");

@@ -22,6 +22,10 @@ mod git;
 mod kubectl;
 // What docker, podman and skopeo say and hear.
 mod docker;
+// How the source is built.
+mod house;
+// What Bazel says and hears.
+mod bazel;
 // login, token.
 mod commands;
 // What is kept: for people, and as an inventory for programs.

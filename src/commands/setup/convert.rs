@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::kubeconfig::{self, View};
+use crate::clients::kubectl::kubeconfig::{self, View};
 use crate::config::draft::Draft;
 use crate::error::{Error, Kind, Result};
 use crate::model::{Location, TokenKind, location, provider};

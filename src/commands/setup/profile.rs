@@ -4,18 +4,18 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::change::Entries;
 use super::convert::{self, Found};
-use super::{How, change, say};
 use crate::cli::SetUpProfile;
-use crate::commands::{Errand, report, setup_command};
 use crate::config::draft::{self, Draft};
 use crate::config::{Config, file, folders};
+use crate::desk::{Errand, setup_command};
 use crate::error::{Error, Kind, Result};
 use crate::escape::quote;
-use crate::human::presence::Client;
+use crate::human::presence::Asker;
 use crate::model::Profile;
 use crate::model::provider::{self, Base, Preset};
+use crate::output::{report, say};
+use crate::setup::{Entries, How, change};
 use crate::store::client_secret;
 use crate::store::foreign::Foreign;
 
@@ -182,7 +182,7 @@ fn check(profile: &Profile) -> Result<Option<Error>> {
     let errand = Errand {
         profile,
         destination: &profile.plain,
-        client: Client::Login,
+        asker: Asker::WANTED,
         what: String::new(),
         place: profile.title().to_owned(),
         opens_browser: false,

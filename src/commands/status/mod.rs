@@ -5,16 +5,17 @@ mod table;
 
 use std::process::ExitCode;
 
-use super::{now, print, report};
 use crate::broker::discover;
 use crate::cli::Status;
 use crate::clock::Timestamp;
 use crate::config::Config;
+use crate::desk::now;
 use crate::error::Result;
 use crate::escape::defuse;
 use crate::human::paper::Paper;
 use crate::model::Profile;
 use crate::oauth::device::Pending;
+use crate::output::{print, report};
 use crate::store::passwords::{Listed, Passwords};
 use crate::store::{Found, Record, Store, Stored};
 

@@ -50,7 +50,7 @@ impl Sandbox {
         }
         let bin = root.path().join("bin");
         #[cfg(unix)]
-        for name in ["keyfob", "git-credential-keyfob", "docker-credential-keyfob"] {
+        for name in keyfob::links().into_iter().chain(["keyfob"]) {
             std::os::unix::fs::symlink(keyfob(), bin.join(name)).expect("a link to the binary");
         }
         Self { root }

@@ -1,0 +1,190 @@
+//! git: whom it asks for a host, in which order, and who is handed the tokens.
+
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+
+use super::helpers::{self, HelperLine, Runs};
+use super::{CLIENT, GitHelper, LINK};
+use crate::desk::setup_command;
+use crate::doctor::programs::{self, Version, ask};
+use crate::doctor::report::Area;
+use crate::doctor::{Concerned, Host, Visit};
+use crate::model::HostPattern;
+
+use crate::config::programs::is_program;
+use crate::escape::quote;
+
+const AREA: Area = Area::Client(CLIENT.name);
+
+/// Which git is here, and what follows from its age.
+pub(super) fn program(visit: &mut Visit<'_>) -> Option<Version> {
+    let git = programs::version(visit, CLIENT.name, &["version"]);
+    if let Some((major_minor, text)) = &git {
+        let what = |follows: &str| format!("git {text}: {follows}");
+        match major_minor {
+            (..=1, _) | (2, ..26) => visit.report.problem(
+                &Area::Programs,
+                what("it has holes through which a repository gets other hosts' tokens (CVE-2020-5260)"),
+                "install git 2.46 or newer",
+            ),
+            (2, ..40) => visit.report.warning(
+                &Area::Programs,
+                what("it is not told when a token ends, and a refused one fails one command"),
+                Some("install git 2.46 or newer"),
+            ),
+            (2, ..46) => visit.report.warning(
+                &Area::Programs,
+                what("a refused token fails one command, and the next is let in"),
+                Some("install git 2.46 or newer, where it heals inside the command"),
+            ),
+            _ => visit.report.ok(&Area::Programs, what("a refused token heals inside the command")),
+        }
+    }
+    git.map(|(version, _)| version)
+}
+
+/// Looks at every host. Those another client asks keyfob for, git need not.
+pub(super) fn examine<'v>(visit: &mut Visit<'v>, concerned: &Concerned<'v>) {
+    if visit.version(CLIENT.name).is_none() {
+        return;
+    }
+    let hosts = &concerned.hosts;
+    let folder = ask("git".as_ref(), &["--exec-path"], &[], b"").ok();
+    let folder = folder.map(|answer| String::from_utf8_lossy(answer.stdout.expose()).trim().to_owned());
+    let folder: Vec<PathBuf> = folder.into_iter().map(PathBuf::from).collect();
+    let entries = match helpers::ask() {
+        Ok(entries) => entries,
+        Err(error) => return visit.report.error(&AREA, &error),
+    };
+    for host in hosts {
+        let list = helpers::effective(&entries, &host.location).run;
+        match list.iter().position(|entry| entry.is_keyfob()) {
+            Some(at) => {
+                look_at_list(visit, host, &entries, &list, at);
+                look_at_helper(visit, host, list[at], &folder);
+                look_at_path(visit, host, &entries);
+            }
+            None if let Some(other) = visit.asks_for(&host.name) => {
+                visit.report.ok(&AREA, format!("git does not ask keyfob for {}, {other} does", host.name));
+            }
+            None => {
+                let others: Vec<String> = list.iter().map(|entry| entry.name()).collect();
+                let asked =
+                    if others.is_empty() { String::new() } else { format!(" (git asks {})", others.join(", ")) };
+                let what = format!("neither git nor docker asks keyfob for {}{asked}", host.name);
+                visit.report.problem(&AREA, what, setup(host));
+            }
+        }
+    }
+}
+
+fn setup(host: &Host<'_>) -> String {
+    format!("run: {}", setup_command(&format!("git {}", quote(&host.name)), host.profile))
+}
+
+/// Every helper of the list is asked in turn, and all of them are handed what worked.
+fn look_at_list(visit: &mut Visit<'_>, host: &Host<'_>, entries: &[HelperLine], list: &[&HelperLine], at: usize) {
+    let is_other = |entry: &&&HelperLine| !entry.is_keyfob();
+    let (before, after) = (&list[..at], &list[at + 1..]);
+    if !list.iter().any(|entry| is_other(&entry)) {
+        let what = format!("git asks keyfob alone for {} ({})", host.name, list[at].origin());
+        return visit.report.ok(&AREA, what);
+    }
+    let last = list.iter().rfind(|entry| is_other(entry)).copied();
+    let mend = last.map(|last| mend_list(host, entries, list[at], last)).unwrap_or_default();
+    for entry in before {
+        let what = format!(
+            "git asks {} before keyfob for {} ({}), and hands it every token that works",
+            entry.name(),
+            host.name,
+            entry.origin()
+        );
+        visit.report.problem(&AREA, what, &mend);
+    }
+    for entry in after.iter().filter(is_other) {
+        let what = format!("git hands {} every token that works at {} ({})", entry.name(), host.name, entry.origin());
+        visit.report.problem(&AREA, what, &mend);
+    }
+}
+
+/// Puts an empty entry and keyfob's after everything else that is said for the host: in the file that speaks last, at its
+/// end. What is said for other hosts stays.
+fn mend_list(host: &Host<'_>, entries: &[HelperLine], ours: &HelperLine, last: &HelperLine) -> String {
+    let position = |wanted: &HelperLine| entries.iter().position(|entry| entry == wanted);
+    // What speaks for everybody on this machine is not a person's to change, and speaks before the person.
+    let late = if position(last) > position(ours) { last } else { ours };
+    let late = if late.scope == "system" { None } else { Some(late) };
+    let (place, file) = match late {
+        None => ("--global".to_owned(), None),
+        Some(HelperLine { scope, .. }) if scope == "command" => {
+            return format!("take credential.helper={} off git's command line or environment", last.name());
+        }
+        Some(HelperLine { scope, file, .. }) if scope == "global" || scope == "local" => {
+            (format!("--{scope}"), file.as_ref())
+        }
+        Some(HelperLine { file, .. }) => {
+            (format!("--file {}", quote(file.as_deref().unwrap_or_default())), file.as_ref())
+        }
+    };
+    let url = &host.url;
+    let key = |name: &str| quote(&format!("credential.{url}.{name}"));
+    // A section that is there already would stay where it is.
+    let is_there = entries.iter().any(|entry| entry.url.as_ref() == Some(url) && entry.file.as_ref() == file);
+    let mut commands = Vec::new();
+    if is_there {
+        commands.push(format!("git config {place} --remove-section {}", quote(&format!("credential.{url}"))));
+    }
+    commands.push(format!("git config {place} --add {} ''", key("helper")));
+    let value = ours.value.as_deref().unwrap_or("keyfob");
+    commands.push(format!("git config {place} --add {} {}", key("helper"), quote(value)));
+    if is_there && helpers::tells_path(entries, &host.location) {
+        commands.push(format!("git config {place} {} true", key("useHttpPath")));
+    }
+    format!("run: {}", commands.join(" && "))
+}
+
+/// Whether what git runs is there, and answers for this host.
+fn look_at_helper(visit: &mut Visit<'_>, host: &Host<'_>, entry: &HelperLine, before: &[PathBuf]) {
+    let Runs::Keyfob { program, args } = entry.runs() else { return };
+    match program {
+        None => {
+            programs::link(visit, &AREA, LINK, before, "--version");
+        }
+        Some(program) if program.contains(['/', '\\']) => {
+            let path = Path::new(&program);
+            if !is_program(path) {
+                let what = format!("{program} ({}) is no program that can be run", entry.origin());
+                visit.report.problem(&AREA, what, programs::link_at(path, &setup(host)));
+            }
+        }
+        Some(program) => {
+            programs::link(visit, &AREA, &program, before, "--version");
+        }
+    }
+    let words = [LINK.to_owned()].into_iter().chain(args).chain(["get".to_owned()]);
+    let Ok(GitHelper { git }) = GitHelper::try_parse_from(words) else {
+        let what = format!("keyfob does not understand what git runs it with ({})", entry.origin());
+        return visit.report.problem(&AREA, what, setup(host));
+    };
+    let Some(bound) = git.profile.filter(|bound| host.profile.name.as_ref() != Some(bound)) else { return };
+    let what = match visit.config.named(&bound) {
+        Ok(_) => format!("it answers for profile {bound} alone, and {} is of {}", host.name, host.profile.title()),
+        Err(error) => error.text(),
+    };
+    visit.report.problem(&AREA, format!("keyfob in {}: {what}", entry.origin()), setup(host));
+}
+
+/// Entries with a path are of use only where git tells it.
+fn look_at_path(visit: &mut Visit<'_>, host: &Host<'_>, entries: &[HelperLine]) {
+    let is_here = |entry: &HostPattern| {
+        !entry.location.path.is_empty() && entry.location.authority() == host.location.authority()
+    };
+    let wants = visit.config.profiles.iter().flat_map(|profile| &profile.hosts).any(|(entry, _)| is_here(entry));
+    if wants && !helpers::tells_path(entries, &host.location) {
+        let url = &host.url;
+        let what = format!("git does not tell the path at {url}, so that entries of hosts with a path never fit");
+        let key = quote(&format!("credential.{url}.useHttpPath"));
+        visit.report.problem(&AREA, what, format!("run: git config --global {key} true"));
+    }
+}

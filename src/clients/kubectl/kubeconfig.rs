@@ -1,0 +1,170 @@
+//! Kubeconfigs, through kubectl: it alone reads and writes them, so that what is YAML stays its business.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::wire::NO_SERVER;
+use crate::config::{environment, folders};
+use crate::error::{Error, Kind, Result};
+use crate::escape::escape;
+use crate::process::{self, With};
+use crate::store::foreign::Foreign;
+use crate::store::scratch::Scratch;
+
+/// kubectl needs a twentieth of a second for what it is asked here.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a kubeconfig says.
+#[derive(Debug)]
+pub(crate) struct View(Value);
+
+impl View {
+    /// The user of that name.
+    pub(crate) fn user(&self, name: &str) -> Option<&Value> {
+        self.users().find(|(known, _)| *known == name).map(|(_, user)| user)
+    }
+
+    /// All users by name.
+    pub(crate) fn users(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.named("users", "user")
+    }
+
+    /// The contexts that a user is used by, each with its cluster.
+    pub(crate) fn contexts_of<'a>(&'a self, user: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let contexts = self.named("contexts", "context").filter(move |(_, context)| text(context, "user") == user);
+        contexts.map(|(name, context)| (name, text(context, "cluster")))
+    }
+
+    /// The server of the cluster of that name.
+    pub(crate) fn server(&self, cluster: &str) -> Option<&str> {
+        let mut clusters = self.named("clusters", "cluster");
+        clusters.find(|(name, _)| *name == cluster).map(|(_, cluster)| text(cluster, "server"))
+    }
+
+    pub(crate) fn current_context(&self) -> &str {
+        text(&self.0, "current-context")
+    }
+
+    /// The same with another `exec` for a user, who is made where there is none.
+    fn with_exec(mut self, name: &str, exec: &Value) -> Value {
+        if !self.0["users"].is_array() {
+            self.0["users"] = json!([]);
+        }
+        if let Some(users) = self.0["users"].as_array_mut() {
+            match users.iter_mut().find(|user| text(user, "name") == name) {
+                Some(user) => user["user"]["exec"] = exec.clone(),
+                None => users.push(json!({ "name": name, "user": { "exec": exec } })),
+            }
+        }
+        self.0
+    }
+
+    fn named(&self, list: &str, member: &'static str) -> impl Iterator<Item = (&str, &Value)> {
+        let entries = self.0.get(list).and_then(Value::as_array).into_iter().flatten();
+        entries.filter_map(move |entry| Some((text(entry, "name"), entry.get(member)?)))
+    }
+}
+
+/// A member that is text; without it, nothing.
+pub(crate) fn text<'a>(value: &'a Value, member: &str) -> &'a str {
+    value.get(member).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A private copy of a kubeconfig, which kubectl changes.
+pub(crate) struct Copy<'a> {
+    /// The kubeconfig itself.
+    path: &'a Path,
+    scratch: Scratch,
+}
+
+impl<'a> Copy<'a> {
+    pub(crate) fn new(path: &'a Path, bytes: &[u8]) -> Result<Self> {
+        Ok(Self { path, scratch: Scratch::beside(path, bytes)? })
+    }
+
+    pub(crate) fn view(&self) -> Result<View> {
+        parse(&self.kubectl(&["config", "view", "--raw", "-o", "json"])?)
+    }
+
+    /// Runs kubectl on it and returns what it printed.
+    pub(crate) fn kubectl(&self, args: &[&str]) -> Result<Vec<u8>> {
+        let copy = self.scratch.path().to_string_lossy();
+        let args: Vec<&str> = ["--kubeconfig", &copy].iter().chain(args).copied().collect();
+        // Its errors are about the file that people know.
+        run(&args, |words| words.replace(&*copy, &self.path.to_string_lossy()))
+    }
+
+    /// Puts in an `exec` that kubectl's commands cannot write. JSON is YAML: kubectl reads it, and writes YAML with its
+    /// next change.
+    pub(crate) fn put_exec(&self, view: View, user: &str, exec: &Value) -> Result<()> {
+        self.scratch.fill(view.with_exec(user, exec).to_string().as_bytes())
+    }
+
+    pub(crate) fn bytes(&self) -> Result<Vec<u8>> {
+        self.scratch.bytes()
+    }
+}
+
+/// What kubectl goes by where it is run as we are: all its files in one. `raw`: with the secrets.
+pub(crate) fn effective(raw: bool) -> Result<View> {
+    let args = ["config", "view", "-o", "json", "--raw"];
+    parse(&run(if raw { &args } else { &args[..4] }, str::to_owned)?)
+}
+
+/// The file that kubectl writes a user to: the one that has it, else the first of `KUBECONFIG` that is there, else the
+/// last of them; `~/.kube/config` where it is not set (client-go, `PathOptions`). The whole path.
+pub(crate) fn file_of(user: &str) -> Result<PathBuf> {
+    let files: Vec<PathBuf> = environment::kubeconfig()
+        .iter()
+        .map(std::path::absolute)
+        .collect::<Result<_, _>>()
+        .map_err(|error| Error::broken("cannot tell where KUBECONFIG is", error))?;
+    let Some(last) = files.last() else {
+        return folders::kubeconfig()
+            .ok_or_else(|| Error::new(Kind::Broken, "no home folder is known").hint("set HOME, or KUBECONFIG"));
+    };
+    if files.len() > 1 {
+        for file in &files {
+            if let Some(bytes) = Foreign::read(file)?.bytes()
+                && Copy::new(file, bytes)?.view()?.user(user).is_some()
+            {
+                return Ok(file.clone());
+            }
+        }
+    }
+    Ok(files.iter().find(|file| file.exists()).unwrap_or(last).clone())
+}
+
+/// What `kubectl config view` prints as JSON.
+pub(crate) fn parse(json: &[u8]) -> Result<View> {
+    serde_json::from_slice(json).map(View).map_err(|error| Error::broken("kubectl's answer is not understood", error))
+}
+
+fn run(args: &[&str], reword: impl Fn(&str) -> String) -> Result<Vec<u8>> {
+    let args: Vec<&str> = [NO_SERVER].iter().chain(args).copied().collect();
+    let output =
+        process::ask("kubectl", &args, &With { patience: PATIENCE, ..With::default() }).map_err(|error| match error
+            .kind()
+        {
+            ErrorKind::NotFound => {
+                Error::new(Kind::Broken, "kubectl is not on the PATH").hint("install it, or correct PATH")
+            }
+            ErrorKind::TimedOut => Error::new(Kind::Transient, "kubectl does not answer").hint("run the command again"),
+            _ => Error::broken("cannot run kubectl", error),
+        })?;
+    if output.succeeded {
+        return Ok(output.stdout.expose().to_vec());
+    }
+    let words = reword(&String::from_utf8_lossy(output.stderr.expose()));
+    let words = words.lines().next().unwrap_or("no reason given");
+    let words = words.strip_prefix("error: ").or(words.strip_prefix("Error: ")).unwrap_or(words);
+    let hint = if words.contains("unknown flag") {
+        "install kubectl 1.29 or newer, or write the user by hand, as integrations/kubectl shows"
+    } else {
+        "see what it says to: kubectl config view"
+    };
+    Err(Error::new(Kind::Broken, format!("kubectl refuses: {}", escape(words))).hint(hint))
+}

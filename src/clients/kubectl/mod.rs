@@ -1,0 +1,221 @@
+//! Kubernetes' exec credential plugin, `keyfob kubectl`. stdin is never touched: some clients leave it open, others need
+//! it for themselves.
+
+mod doctor;
+pub(crate) mod kubeconfig;
+mod setup;
+pub(crate) mod wire;
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, FromArgMatches};
+
+use super::{Call, Client, SetUpClient, Verb};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, environment};
+use crate::desk::{Errand, Inline, config};
+use crate::error::{Error, Kind, Result};
+use crate::escape::escape;
+use crate::human::presence::Asker;
+use crate::human::terminal::Terminal;
+use crate::human::{Human, Presence};
+use crate::model::{Ask, Destination, Location, Profile};
+use crate::output::{BY_HAND, print, refuse_terminal, report};
+use crate::process::{self, Parent};
+use crate::secret::Secret;
+use crate::store::markers::Markers;
+use crate::store::record;
+use crate::trace::{trace, yes};
+use wire::Request;
+
+pub(super) const CLIENT: Client = Client {
+    name: "kubectl",
+    verb: Verb::Own,
+    place: 2,
+    links: &[],
+    lines: |command| Kubectl::augment_args(command).about("What kubectl runs, as its exec credential plugin"),
+    call: |matches| Ok(Box::new(Kubectl::from_arg_matches(matches)?)),
+    linked: |_| unreachable!("no link is called so"),
+    misspelt: |_| ExitCode::FAILURE,
+    setup: Some(SetUpClient {
+        lines: |command| {
+            setup::Lines::augment_args(command).about("Have kubectl ask keyfob for a user of the kubeconfig")
+        },
+        run: |matches, how| setup::run(&setup::Lines::from_arg_matches(matches).map_err(crate::setup::unread)?, how),
+    }),
+    program: Some(doctor::program),
+    doctor: Some(doctor::examine),
+};
+
+/// `keyfob kubectl`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example: keyfob setup kubectl --profile acme --user acme")]
+pub(crate) struct Kubectl {
+    /// Answer for this profile
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    #[command(flatten)]
+    pub(crate) inline: Inline,
+}
+
+impl Kubectl {
+    /// Reads what stands behind `keyfob` in a kubeconfig.
+    fn read(args: &[String]) -> Option<Self> {
+        let (verb, _) = args.split_first()?;
+        let command = Self::augment_args(clap::Command::new("keyfob"));
+        (verb == CLIENT.name).then(|| Self::from_arg_matches(&command.try_get_matches_from(args).ok()?).ok()).flatten()
+    }
+}
+
+impl Call for Kubectl {
+    fn serve(&self) -> ExitCode {
+        run(self)
+    }
+
+    fn operation(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+/// A kubectl that asks its server what it can do gives up on the answer, and so on us, after 32 seconds (client-go,
+/// discovery).
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Answers one request: 0 with a credential, 1 without.
+fn run(command: &Kubectl) -> ExitCode {
+    match answer(command).and_then(|answer| print(answer.as_bytes())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // kubectl runs a plugin that failed up to five times: who has seen the words need not see them again.
+            if !(error.is_repeated() && io::stderr().is_terminal()) {
+                report(&error);
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn answer(command: &Kubectl) -> Result<String> {
+    refuse_terminal(BY_HAND)?;
+    let clock = SystemClock::new();
+    let variable = environment::kubernetes_exec_info();
+    let asked = wire::decode(variable.as_deref()).map_err(|why| {
+        Error::new(Kind::Usage, why.to_string())
+            .hint("set apiVersion: client.authentication.k8s.io/v1 for this user in the kubeconfig")
+    })?;
+    let config = config(&command.inline)?;
+    let server = server(&asked)?;
+    let parent = process::parent();
+    let client = parent.as_ref().map_or("kubectl", |parent| parent.name.as_str());
+    let told = || server.as_ref().map_or_else(|| "no server".to_owned(), ToString::to_string);
+    trace!("{client} says: {}, KUBERNETES_EXEC_INFO: {}", told(), yes(variable.is_some()));
+    let profile = profile(&config, command.profile.as_deref(), server.as_ref())?;
+    let why = match (&command.profile, &server) {
+        (Some(_), _) => "it is named",
+        (None, Some(_)) if config.profiles.len() > 1 => "its clusters have the server",
+        (None, _) => "it is the only one",
+    };
+    trace!("profile: {} ({why})", profile.title());
+    let destination = destination(profile, server.as_ref())?;
+
+    let place = match (&server, &profile.clusters[..]) {
+        (Some(location), _) => location.authority(),
+        (None, [(entry, _)]) => entry.location.authority(),
+        (None, _) => "the cluster".to_owned(),
+    };
+    let what = format!("{} needs to sign in to {place}", escape(client));
+    let errand = Errand { profile, destination, asker: Asker::PLAIN, what, place, opens_browser: true };
+
+    // The protocol cannot say that a token was refused. A client that asks again for one that lives says it all the same;
+    // one that does not even tell what it wants asks again for no reason.
+    let markers = Markers::open()?;
+    let id = record::id(profile, profile.server.name());
+    let asking = parent.as_ref().filter(|_| variable.is_some());
+    let marker = |parent: &Parent| marker(&id, parent, destination);
+    let suspected = asking
+        .filter(|_| !profile.preset.refresh_ends_earlier_tokens())
+        .and_then(|parent| markers.given(&parent.id, &marker(parent)));
+    let ask = Ask { suspected, parent: parent.as_ref().map(|parent| parent.id.clone()), ..errand.ask() };
+    let token = errand.obtain(ask)?;
+    if clock.elapsed() > PATIENCE {
+        tell_that_it_took_long();
+    }
+    let credential = errand.credential(&token, "");
+    let now = clock.now();
+    if let Some(parent) = asking {
+        markers.give(&parent.id, &marker(parent), &credential.secret);
+        if token.received_at == now {
+            // Not on a hit: the folder is read when a token has just come, which bounds how full it gets.
+            markers.sweep(now);
+        }
+    }
+    Ok(asked.encode(&credential))
+}
+
+/// Whoever approved has seen the sign-in succeed, and may see the command fail all the same.
+fn tell_that_it_took_long() {
+    let human = Terminal::new(Asker::PLAIN, false);
+    if matches!(human.presence(), Ok(Presence::Here)) {
+        human.tell("kubectl may have given up waiting; if it did, run it again");
+    }
+}
+
+/// A session's token for one slot in the hands of one program, as a marker names it. The program counts because a kubectl
+/// that finds a server of another version turns into that version's kubectl, as the same process.
+fn marker(id: &str, parent: &Parent, destination: &Destination) -> String {
+    let Parent { id: _, name } = parent;
+    Secret::new(format!("{id} {name} {:?} {}", destination.token, destination.slot.key())).fingerprint().to_string()
+}
+
+fn server(asked: &Request) -> Result<Option<Location>> {
+    asked.location().transpose().map_err(|why| {
+        Error::new(Kind::Usage, format!("the kubeconfig's server {why}")).hint("correct server in the kubeconfig")
+    })
+}
+
+/// The profile named, the one whose clusters have the server, or the only one.
+pub(super) fn profile<'a>(config: &'a Config, named: Option<&str>, server: Option<&Location>) -> Result<&'a Profile> {
+    if let Some(name) = named {
+        return config.named(name);
+    }
+    let names_it = |profile: &&Profile| profile.clusters.iter().any(|(entry, _)| Some(&entry.location) == server);
+    let naming: Vec<&Profile> = config.profiles.iter().filter(names_it).collect();
+    match (&naming[..], &config.profiles[..]) {
+        ([one], _) => Ok(one),
+        ([], [only]) => Ok(only),
+        ([], []) => Err(Error::new(Kind::Usage, "there is nothing to sign in to").hint(config.choices())),
+        ([], _) => Err(Error::new(Kind::Usage, "which profile?")
+            .hint(format!("add --profile NAME to args of this user in the kubeconfig; {}", config.choices()))),
+        (several, _) => several.iter().find(|profile| profile.default).copied().ok_or_else(|| {
+            Error::new(Kind::Configuration, "several profiles name this cluster")
+                .hint("add --profile NAME to args of this user in the kubeconfig, or default = true to one profile")
+        }),
+    }
+}
+
+/// What the cluster takes. A server that is told must be one of the profile's, where it names any; one that is not told
+/// can only be theirs.
+pub(super) fn destination<'a>(profile: &'a Profile, server: Option<&Location>) -> Result<&'a Destination> {
+    let mut clusters = profile.clusters.iter();
+    if let Some(server) = server {
+        if profile.clusters.is_empty() {
+            return Ok(&profile.plain);
+        }
+        let known = clusters.find(|(entry, _)| entry.location == *server);
+        return known.map(|(_, destination)| destination).ok_or_else(|| {
+            let what = format!("the server {server} is none of the clusters of {}", profile.title());
+            Error::new(Kind::Configuration, what).hint("if its tokens may go there, add it to clusters in the profile")
+        });
+    }
+    let Some((_, first)) = clusters.next() else { return Ok(&profile.plain) };
+    if clusters.all(|(_, other)| other == first) {
+        return Ok(first);
+    }
+    let what = format!(
+        "the clusters of {} take different tokens, and this client does not say which it means",
+        profile.title()
+    );
+    Err(Error::new(Kind::Configuration, what).hint("set provideClusterInfo: true for this user in the kubeconfig"))
+}

@@ -1,0 +1,296 @@
+//! `keyfob setup kubectl`: a user of a kubeconfig whose credential keyfob gives. kubectl itself makes the change, on a
+//! copy, because a kubeconfig is YAML of its own making; what it made is put in place whole.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use clap::Args;
+
+use super::kubeconfig::{self, Copy, View, text};
+use crate::config::{Config, programs};
+use crate::error::{Error, Kind, Result};
+use crate::escape::quote;
+use crate::model::Profile;
+use crate::output::say;
+use crate::process;
+use crate::setup::{Done, Entries, How, change};
+use crate::store::foreign::Foreign;
+
+/// `keyfob setup kubectl`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example: keyfob setup kubectl --profile acme --user acme")]
+pub(crate) struct Lines {
+    /// User of the kubeconfig that keyfob answers for
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: String,
+    /// Profile that answers; the only one when left out
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// Have kubectl say which cluster it asks for
+    #[arg(long)]
+    pub(crate) cluster_info: bool,
+}
+
+/// The version of the protocol (reference: client-go, `pkg/apis/clientauthentication`).
+const API_VERSION: &str = "client.authentication.k8s.io/v1";
+
+/// What a user of a kubeconfig may have beside `exec`, and what goes before it.
+const OTHER_MEANS: &[&str] = &[
+    "token",
+    "tokenFile",
+    "client-certificate",
+    "client-certificate-data",
+    "client-key",
+    "client-key-data",
+    "username",
+    "password",
+    "auth-provider",
+];
+
+pub(super) fn run(command: &Lines, how: How) -> Result<ExitCode> {
+    let name = command.user.as_str();
+    if name.is_empty() || name.starts_with('-') {
+        return Err(
+            Error::new(Kind::Usage, "that is no name for a user").hint("name it as the kubeconfig's contexts do")
+        );
+    }
+    let path = kubeconfig::file_of(name)?;
+    let file = Foreign::read(&path)?;
+    let before = match file.bytes() {
+        Some(bytes) => Copy::new(&path, bytes)?.view()?.user(name).cloned(),
+        None => None,
+    };
+    let before = before.unwrap_or_default();
+    if how.undo {
+        // What it would run is of no account.
+        let plugin = Plugin { command: String::new(), profile: String::new(), cluster_info: false };
+        change(&path, &User { name, path: &path, plugin, before }, how)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let config = Config::load()?;
+    let profile = crate::setup::profile(&config, command.profile.as_deref())?;
+    let cluster_info = command.cluster_info || takes_several(profile);
+    let plugin = Plugin { command: own_command()?, profile: profile.title().to_owned(), cluster_info };
+    let user = User { name, path: &path, plugin, before };
+    let done = change(&path, &user, how)?;
+    user.say_what_follows(profile, command, done, how)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether the clusters of a profile take different tokens, so that a client has to tell which it means.
+fn takes_several(profile: &Profile) -> bool {
+    profile.clusters.windows(2).any(|pair| pair[0].1 != pair[1].1)
+}
+
+/// What a kubeconfig calls this program: by its name where PATH finds it so, because that goes on working where the
+/// program moves or the file is shared; else by the whole path.
+fn own_command() -> Result<String> {
+    let here = process::executable().map_err(|error| Error::broken("cannot tell where this program is", error))?;
+    let is_found = programs::find("keyfob").is_some_and(|found| programs::is_same(&found, &here));
+    Ok(if is_found { "keyfob".to_owned() } else { here.display().to_string() })
+}
+
+/// What the client runs for a user's credential.
+struct Plugin {
+    command: String,
+    profile: String,
+    cluster_info: bool,
+}
+
+impl Plugin {
+    /// Whether an `exec` is just this one. How it is to be installed is for its reader to say.
+    fn is(&self, exec: &Value) -> bool {
+        let truth = |member: &str| exec.get(member).and_then(Value::as_bool).unwrap_or_default();
+        let has_env = exec.get("env").and_then(Value::as_array).is_some_and(|env| !env.is_empty());
+        text(exec, "apiVersion") == API_VERSION
+            && text(exec, "command") == self.command
+            && exec.get("args") == Some(&json!(self.args()))
+            && text(exec, "interactiveMode") == "Never"
+            && truth("provideClusterInfo") == self.cluster_info
+            && !has_env
+    }
+
+    fn args(&self) -> [&str; 3] {
+        ["kubectl", "--profile", &self.profile]
+    }
+}
+
+/// A user of the kubeconfig at `path`.
+struct User<'a> {
+    name: &'a str,
+    path: &'a Path,
+    plugin: Plugin,
+    /// What the kubeconfig says of this user now; null where it says nothing.
+    before: Value,
+}
+
+impl Entries for User<'_> {
+    fn put_in(&self, file: Option<&[u8]>) -> Result<Vec<u8>> {
+        let bytes = file.unwrap_or_default();
+        let copy = Copy::new(self.path, bytes)?;
+        let view = copy.view()?;
+        if view.user(self.name).and_then(|user| user.get("exec")).is_some_and(|exec| self.plugin.is(exec)) {
+            return Ok(bytes.to_vec());
+        }
+        // `kubectl config` has no word for the hint.
+        let hint = format!(
+            "keyfob signs you in to this cluster. Put it on the PATH, then run: keyfob login {}",
+            self.plugin.profile
+        );
+        copy.put_exec(view, self.name, &json!({ "apiVersion": API_VERSION, "command": "", "installHint": hint }))?;
+        let args = self.set_credentials();
+        copy.kubectl(&args.iter().map(String::as_str).collect::<Vec<_>>())?;
+        copy.bytes()
+    }
+
+    fn take_out(&self, file: &[u8]) -> Result<Vec<u8>> {
+        take_out(self.path, file, |name| name == self.name)
+    }
+
+    fn take_out_all(&self, file: &[u8]) -> Result<Vec<u8>> {
+        take_out(self.path, file, |_| true)
+    }
+
+    fn lines(&self, undo: bool) -> Vec<String> {
+        if undo {
+            return vec![command_line(&removal(self.name, &self.before))];
+        }
+        let other = self.before.get("exec").is_some_and(Value::is_object);
+        let unset =
+            other.then(|| command_line(&["config".into(), "unset".into(), format!("users.{}.exec", self.name)]));
+        unset.into_iter().chain([command_line(&self.set_credentials())]).collect()
+    }
+
+    fn is_private(&self) -> bool {
+        true
+    }
+}
+
+impl User<'_> {
+    fn set_credentials(&self) -> Vec<String> {
+        let Plugin { command, cluster_info, .. } = &self.plugin;
+        let mut args = vec!["config".to_owned(), "set-credentials".to_owned(), self.name.to_owned()];
+        args.push(format!("--exec-api-version={API_VERSION}"));
+        args.push(format!("--exec-command={command}"));
+        args.extend(self.plugin.args().map(|arg| format!("--exec-arg={arg}")));
+        args.push("--exec-interactive-mode=Never".to_owned());
+        args.push(format!("--exec-provide-cluster-info={cluster_info}"));
+        args
+    }
+
+    fn say_what_follows(&self, profile: &Profile, command: &Lines, done: Done, how: How) -> Result<()> {
+        let name = self.name;
+        if let Some(exec) = self.before.get("exec").filter(|exec| exec.is_object() && !is_ours(exec))
+            && done != Done::Nothing
+        {
+            say(&format!("user {name} ran {} until now; --undo brings it back", program(exec)))?;
+        }
+        for means in OTHER_MEANS.iter().filter(|means| self.before.get(means).is_some()) {
+            let unset = command_line(&["config".into(), "unset".into(), format!("users.{name}.{means}")]);
+            say(&format!("user {name} has {means} as well, which goes first; to be rid of it: {unset}"))?;
+        }
+        if self.plugin.cluster_info && !command.cluster_info {
+            say(
+                "the clusters of this profile take different tokens: kubectl tells which it means (provideClusterInfo)",
+            )?;
+        } else if !self.plugin.cluster_info && !profile.clusters.is_empty() {
+            say("any cluster this user is taken to gets the token; with --cluster-info only those of the profile")?;
+        }
+        let view = kubeconfig::effective(false)?;
+        let contexts: Vec<&str> = view.contexts_of(name).map(|(context, _)| context).collect();
+        match &contexts[..] {
+            [] => say(&format!("no context has user {name} yet; run: {}", self.set_context(&view)))?,
+            [one] => say(&format!("context {one} has this user"))?,
+            several => say(&format!("contexts {} have this user", several.join(", ")))?,
+        }
+        let entry = format!("--allowlist-entry=command={}", self.plugin.command);
+        let kuberc =
+            ["kuberc", "set", "--section", "credentialplugin", "--policy=Allowlist", &entry].map(str::to_owned);
+        say("only where kubectl (1.35 or newer) has an allowlist of plugins:")?;
+        say(&format!("  {}", command_line(&kuberc)))?;
+        if !how.dry_run {
+            say(&format!("next: {}", profile.login_command()))?;
+        }
+        Ok(())
+    }
+
+    /// The command that has kubectl use this user.
+    fn set_context(&self, view: &View) -> String {
+        let user = format!("--user={}", self.name);
+        let words = if view.current_context().is_empty() {
+            vec!["config", "set-context", self.name, "--cluster=NAME", &user]
+        } else {
+            vec!["config", "set-context", "--current", &user]
+        };
+        command_line(&words.into_iter().map(str::to_owned).collect::<Vec<_>>())
+    }
+}
+
+/// The file without the users picked that are ours: their `exec` where they have other means as well, else they.
+fn take_out(path: &Path, file: &[u8], picks: impl Fn(&str) -> bool) -> Result<Vec<u8>> {
+    let copy = Copy::new(path, file)?;
+    let view = copy.view()?;
+    let ours: Vec<_> =
+        view.users().filter(|(name, user)| picks(name) && user.get("exec").is_some_and(is_ours)).collect();
+    if ours.is_empty() {
+        return Ok(file.to_vec());
+    }
+    for (name, user) in ours {
+        let args = removal(name, user);
+        copy.kubectl(&args.iter().map(String::as_str).collect::<Vec<_>>())?;
+    }
+    copy.bytes()
+}
+
+/// kubectl's arguments that take our part of a user out.
+fn removal(name: &str, user: &Value) -> [String; 3] {
+    let alone = user.as_object().is_none_or(|user| user.keys().all(|key| key == "exec"));
+    let [verb, what] = if alone {
+        ["delete-user".to_owned(), name.to_owned()]
+    } else {
+        ["unset".to_owned(), format!("users.{name}.exec")]
+    };
+    ["config".to_owned(), verb, what]
+}
+
+/// Whether an `exec` runs keyfob.
+fn is_ours(exec: &Value) -> bool {
+    let program = Path::new(text(exec, "command")).file_stem().unwrap_or_default();
+    program == "keyfob" && exec.get("args").and_then(|args| args.get(0)) == Some(&json!("kubectl"))
+}
+
+/// What an `exec` runs, without arguments that could be secrets: `kubectl oidc-login`.
+fn program(exec: &Value) -> String {
+    let verb = exec.get("args").and_then(|args| args.get(0)).and_then(Value::as_str);
+    let verb = verb
+        .filter(|verb| verb.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') && !verb.starts_with('-'));
+    [Some(text(exec, "command")), verb].into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// A kubectl command as a shell takes it.
+fn command_line(args: &[String]) -> String {
+    args.iter().fold("kubectl".to_owned(), |line, arg| line + " " + &quote(arg))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ours_by_whatever_path() {
+        let exec = |command: &str, arg: &str| json!({ "command": command, "args": [arg] });
+        assert!(is_ours(&exec("keyfob", "kubectl")) && is_ours(&exec("/home/ann/bin/keyfob", "kubectl")));
+        assert!(!is_ours(&exec("keyfob", "token")) && !is_ours(&exec("kubelogin", "kubectl")));
+        assert_eq!(program(&exec("kubectl", "oidc-login")), "kubectl oidc-login");
+        assert_eq!(program(&exec("x", "--oidc-client-secret=s3cret")), "x");
+        assert_eq!(program(&json!({ "command": "x", "args": null })), "x");
+    }
+
+    #[test]
+    fn a_user_with_other_means_stays() {
+        assert_eq!(removal("a", &json!({ "exec": {} })), ["config", "delete-user", "a"]);
+        assert_eq!(removal("a", &json!({ "exec": {}, "token": "t" })), ["config", "unset", "users.a.exec"]);
+    }
+}

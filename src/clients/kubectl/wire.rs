@@ -1,0 +1,156 @@
+//! Kubernetes' exec credential plugins (client.authentication.k8s.io v1 and v1beta1): one JSON object in an environment
+//! variable, one on stdout.
+//!
+//! Clients differ in what they put in, so reading is lenient: unknown members, a missing spec, Python's raw kubeconfig
+//! cluster, no variable at all. What goes out is what every one of them reads.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use crate::clock;
+use crate::desk::Credential;
+use crate::escape::escape;
+use crate::model::{Location, location};
+
+/// An option for a kubectl that is to read its configuration and nothing else. There is no such context: Google's kubectl
+/// asks the server of the current one for its version before it does anything, with whatever plugin or secret that takes.
+pub(crate) const NO_SERVER: &str = "--context=keyfob-asks-no-server";
+
+const GROUP: &str = "client.authentication.k8s.io";
+/// What is spoken where the client does not say (JavaScript's and Java's do not).
+const DEFAULT_VERSION: &str = "v1";
+
+/// What a client tells of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    /// `v1` or `v1beta1`: the answer must be in the same.
+    version: &'static str,
+    /// The API server, if the client was configured to tell it (`provideClusterInfo`).
+    pub(crate) server: Option<String>,
+}
+
+/// Why a request cannot be answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Malformed {
+    NotJson,
+    Version(String),
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotJson => f.write_str("KUBERNETES_EXEC_INFO is not a JSON object"),
+            Self::Version(version) => write!(f, "KUBERNETES_EXEC_INFO asks for apiVersion \"{}\"", escape(version)),
+        }
+    }
+}
+
+/// Reads `KUBERNETES_EXEC_INFO`; `None` where it is not set.
+pub(crate) fn decode(variable: Option<&str>) -> Result<Request, Malformed> {
+    let Some(text) = variable.map(str::trim).filter(|text| !text.is_empty()) else {
+        return Ok(Request { version: DEFAULT_VERSION, server: None });
+    };
+    let value: Value = serde_json::from_str(text).map_err(|_| Malformed::NotJson)?;
+    if !value.is_object() {
+        return Err(Malformed::NotJson);
+    }
+    let version = match value.get("apiVersion") {
+        None | Some(Value::Null) => DEFAULT_VERSION,
+        Some(asked) => {
+            let asked = asked.as_str().unwrap_or_default();
+            match asked.strip_prefix(GROUP).and_then(|rest| rest.strip_prefix('/')) {
+                Some("v1") => "v1",
+                Some("v1beta1") => "v1beta1",
+                _ => return Err(Malformed::Version(asked.to_owned())),
+            }
+        }
+    };
+    let server = value.pointer("/spec/cluster/server").and_then(Value::as_str);
+    Ok(Request { version, server: server.filter(|server| !server.is_empty()).map(str::to_owned) })
+}
+
+impl Request {
+    /// Where the API server is; `None` where the client does not tell, an error where what it tells is no address.
+    pub(crate) fn location(&self) -> Option<Result<Location, String>> {
+        let server = self.server.as_deref()?;
+        Some(Location::parse(server).map_err(|why| format!("\"{}\" {why}", escape(&location::without_user(server)))))
+    }
+
+    /// Writes the answer: exactly one document. The moment is never past, because a client would then run us for every
+    /// request it makes.
+    pub(crate) fn encode(&self, credential: &Credential) -> String {
+        let mut status = json!({ "token": credential.secret.expose() });
+        if let Some(at) = credential.expires_at.and_then(clock::rfc3339) {
+            status["expirationTimestamp"] = at.into();
+        }
+        let version = self.version;
+        let answer = json!({ "apiVersion": format!("{GROUP}/{version}"), "kind": "ExecCredential", "status": status });
+        format!("{answer}\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    fn info(rest: &str) -> Result<Request, Malformed> {
+        decode(Some(&format!(r#"{{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1"{rest}}}"#)))
+    }
+
+    #[test]
+    fn the_version_asked_for_is_the_version_answered() {
+        let credential =
+            Credential { username: String::new(), secret: Secret::new("at"), expires_at: Some(1_700_000_000) };
+        for (variable, version) in [
+            (None, "v1"),
+            (Some(""), "v1"),
+            (Some("{}"), "v1"),
+            (Some(r#"{"apiVersion":"client.authentication.k8s.io/v1"}"#), "v1"),
+            (Some(r#"{"apiVersion":"client.authentication.k8s.io/v1beta1","spec":{"interactive":true}}"#), "v1beta1"),
+        ] {
+            assert_eq!(
+                decode(variable).unwrap().encode(&credential),
+                format!(
+                    "{{\"apiVersion\":\"client.authentication.k8s.io/{version}\",\"kind\":\"ExecCredential\",\
+                     \"status\":{{\"expirationTimestamp\":\"2023-11-14T22:13:20Z\",\"token\":\"at\"}}}}\n"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn a_token_without_an_end_has_no_timestamp() {
+        let credential = Credential { username: String::new(), secret: Secret::new("opaque"), expires_at: None };
+        assert!(!decode(None).unwrap().encode(&credential).contains("expirationTimestamp"));
+    }
+
+    #[test]
+    fn the_server_wherever_a_client_puts_it() {
+        let server = |rest: &str| info(rest).unwrap().server;
+        assert_eq!(
+            server(r#","spec":{"cluster":{"server":"https://k8s.acme.dev:6443"}}"#).as_deref(),
+            Some("https://k8s.acme.dev:6443")
+        );
+        // Python hands over its kubeconfig's cluster as it is.
+        let python = r#","spec":{"interactive":false,"cluster":{"server":"https://k","certificate-authority":"/x","extensions":[{"name":"y"}]}}"#;
+        assert_eq!(server(python).as_deref(), Some("https://k"));
+        for nothing in
+            ["", r#","spec":null"#, r#","spec":{"cluster":{}}"#, r#","spec":{"cluster":{"server":7}}"#, r#","spec":[]"#]
+        {
+            assert_eq!(server(nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_answered() {
+        for text in ["nonsense", "[]", "\"x\"", "{", "1"] {
+            assert_eq!(decode(Some(text)), Err(Malformed::NotJson), "{text}");
+        }
+        for version in ["client.authentication.k8s.io/v1alpha1", "v1", "client.authentication.k8s.io/v10"] {
+            let asked = decode(Some(&format!(r#"{{"apiVersion":"{version}"}}"#)));
+            assert_eq!(asked, Err(Malformed::Version(version.to_owned())));
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What commands print: an answer on stdout, a line for a person, an error on stderr.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde_json::Value;
+
+use crate::error::{Error, Kind, Result};
+use crate::escape::{self, defuse};
+use crate::trace;
+
+/// Taken off the line before it is parsed: an option that every command has would cost each hit a twentieth of its
+/// instructions.
+pub(crate) const EXAMPLE: &str = "Example: keyfob login acme (--verbose, with any command, traces it on stderr)";
+
+/// Says an error on stderr. A closed stderr has nobody to tell.
+pub(crate) fn report(error: &Error) {
+    trace::failed(error);
+    let _ = io::stderr().write_all(error.lines().as_bytes());
+}
+
+/// Stops where the answer would be a token on a screen. No client reads one from a terminal, so this is a person who tries
+/// what clients run.
+pub(crate) fn refuse_terminal(hint: &str) -> Result<()> {
+    if io::stdout().is_terminal() {
+        return Err(Error::new(Kind::Usage, "a token would stay on this terminal and in its history").hint(hint));
+    }
+    Ok(())
+}
+
+/// What helps somebody who runs a client's command by hand.
+pub(crate) const BY_HAND: &str = "to see one, run: keyfob token --show; to try a client, run: keyfob doctor";
+
+/// Prints to stdout. Whoever closed it has heard enough.
+pub(crate) fn print(text: &[u8]) -> Result<()> {
+    let mut stdout = io::stdout();
+    match stdout.write_all(text).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::broken("cannot write the answer", error)),
+        _ => Ok(()),
+    }
+}
+
+/// A JSON document as it is printed: nothing in it can act on a terminal.
+pub(crate) fn document(value: &Value) -> Result<String> {
+    serde_json::to_string_pretty(value)
+        .map(|text| escape::json(&text) + "\n")
+        .map_err(|error| Error::broken("cannot write the answer", error))
+}
+
+/// Prints a line for a person, fit to be shown.
+pub(crate) fn say(line: &str) -> Result<()> {
+    print(format!("{}\n", defuse(line)).as_bytes())
+}
