@@ -5,25 +5,26 @@
 //! Data flows one way:
 //!
 //! ```text
-//! argv + stdin -> protocol (decode) -> config (profile, destination) -> broker -> protocol (encode) -> stdout
-//!                                                                        |
-//!                                            machine, store, oauth, human
-//!                                            decision
+//! argv + stdin -> clients (decode) -> config (profile, destination) -> desk -> broker -> clients (encode) -> stdout
+//!                                                                              |
+//!                                                  machine, store, oauth, human
+//!                                                  decision
 //! ```
 //!
-//! - `cli`: clap's types: what clients call, what people call, `setup`. `commands`: one file, or folder, for each thing that
-//!   can be asked; of the larger ones `setup` edits other programs' files and takes that back, and `doctor` looks at
-//!   everything and says what mends it.
-//! - `config`: files, environment, folders and PATH; what is written becomes profiles and destinations; who answers for a
-//!   host.
-//! - `protocol`: what clients say and hear; pure.
-//! - `model`: what everybody talks about: what a caller asks for, and a token.
+//! Rooms know only those below them, by the list in tests/it/house.rs.
+//!
+//! - `cli`: clap's types of what people call. `commands`: one file, or folder, for each thing they can ask.
+//! - `clients`: one room a client (its wire format, its serving, its set-up, its examination) and the table of them, which
+//!   everything else walks. `desk`: what all of them may use. `setup`: changing other programs' files and taking that back.
+//!   `doctor`: what is looked at that is no client's. `output`: what commands print.
+//! - `model`: what everybody talks about: profiles, destinations, places, providers; what a caller asks for, and a token.
+//! - `config`: files, environment, folders and PATH; what is written becomes profiles and destinations; who answers for a host.
 //! - `decision`: what to do next, as a pure function of the record, the ask, the attempt and the time. `machine`: carries an ask
 //!   to its end, one effect at a time, without I/O. `broker`: finds the endpoints and performs the effects.
 //! - `store`: what is kept. Records, the locks between processes, the plain store of passwords, markers and metadata; and for
 //!   `setup` other programs' files, with what they were before.
-//! - `oauth`: the provider table, discovery, the device flow as a state machine, refresh, revocation; messages, and HTTP with
-//!   the names it needs looked up.
+//! - `oauth`: discovery, the device flow as a state machine, refresh, revocation; messages, and HTTP with the names it needs
+//!   looked up.
 //! - `human`: whether somebody is here, what is said and where.
 //! - `trace`: what is asked, decided and sent, for a bug report, without secrets.
 //! - `clock`, `process`, `secret`, `escape`, `error`: time; children, and asking them; what must not be seen; what is fit to

@@ -20,6 +20,8 @@ mod look;
 mod person;
 mod refusal;
 mod renew;
+#[cfg(test)]
+mod tests;
 mod traced;
 mod words;
 

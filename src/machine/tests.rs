@@ -1,0 +1,294 @@
+//! What the lab's properties leave open: the words and moments of single steps, each in a few lines.
+
+use super::*;
+use crate::config::{Config, file};
+use crate::error::Kind;
+use crate::model::ParentId;
+use crate::secret::Fingerprint;
+
+const NOW: Timestamp = 1_000_000;
+
+struct Place {
+    config: Config,
+    endpoints: Endpoints,
+}
+
+impl Place {
+    fn new() -> Self {
+        let text = "[profile.a]\nprovider = \"oauth\"\nclient_id = \"c\"\nhosts = [\"git.a.dev\"]\n\
+                    device_authorization_endpoint = \"https://a.dev/d\"\ntoken_endpoint = \"https://a.dev/t\"\n";
+        let config = file::parse(text, "config.toml".as_ref()).unwrap_or_else(|error| panic!("{error}"));
+        let crate::model::Server::Known(endpoints) = &config.profiles[0].server else { panic!("it spells them") };
+        let endpoints = endpoints.clone();
+        Self { config, endpoints }
+    }
+
+    fn setting(&self) -> Setting<'_> {
+        let profile = &self.config.profiles[0];
+        Setting { profile, endpoints: &self.endpoints, destination: &profile.plain, place: "git.a.dev" }
+    }
+
+    /// Tells a machine these things one after the other; what it does first at the last, and wants then.
+    fn drive(&self, ask: Ask, told: impl IntoIterator<Item = Got>) -> (Vec<Aside>, Effect) {
+        let (mut machine, mut effect) = Machine::begin(ask);
+        let mut asides = Vec::new();
+        for got in told {
+            (machine, asides, effect) = machine.step(got, &self.setting(), NOW);
+        }
+        (asides, effect)
+    }
+}
+
+fn token(secret: &str, left: i64) -> Token {
+    let text =
+        format!(r#"{{"access_token":"{secret}","received_at":{},"expires_at":{}}}"#, NOW + left - 300, NOW + left);
+    serde_json::from_str(&text).unwrap()
+}
+
+fn holding(token: Token) -> Record {
+    Record { tokens: [(Slot::default(), token)].into(), ..Record::default() }
+}
+
+fn record(record: &Record) -> Got {
+    Got::Record(Some(Box::new(record.clone())))
+}
+
+fn locked(record: &Record) -> Got {
+    Got::Locked { record: Box::new(record.clone()), set_aside: None }
+}
+
+fn pending(code: &str, wait: i64, life: i64) -> Pending {
+    let text = format!(
+        r#"{{"device_code":"{code}","user_code":"U-{code}","verification_uri":"https://a.dev","started_at":{NOW},
+            "expires_at":{},"interval":5,"next_poll_at":{}}}"#,
+        NOW + life,
+        NOW + wait
+    );
+    serde_json::from_str(&text).unwrap()
+}
+
+fn waiting(pending: &Pending) -> Record {
+    Record { pending: Some(pending.clone()), ..Record::default() }
+}
+
+fn failed(effect: &Effect) -> &Error {
+    match effect {
+        Effect::End(Outcome::Failed(error)) => error,
+        other => panic!("it does not end with an error: {other:?}"),
+    }
+}
+
+#[test]
+fn a_refusal_is_of_the_token_it_names_and_a_sign_out_of_any() {
+    let place = Place::new();
+    let named = |secret: &str| Some(Secret::new(secret).fingerprint());
+    let refused = Token { refused: true, ..token("at", 200) };
+    for (want, fingerprint, kept, is_meant) in [
+        (Want::Refusal, named("at"), token("at", 200), true),
+        (Want::Refusal, None, token("at", 200), true),
+        (Want::Refusal, named("other"), token("at", 200), false),
+        (Want::Refusal, named("at"), refused.clone(), false),
+        (Want::Refusal, None, refused.clone(), false),
+        (Want::SignOut, None, token("at", 200), true),
+        (Want::SignOut, None, refused, true),
+        (Want::SignOut, Some(Fingerprint::written("other")), token("at", 200), true),
+    ] {
+        let kept = holding(kept);
+        let ask = Ask { want, refused: fingerprint, ..Ask::default() };
+        let (_, effect) = place.drive(ask.clone(), [record(&kept)]);
+        if !is_meant {
+            assert_eq!(effect, Effect::End(Outcome::Nothing), "{ask:?}");
+            continue;
+        }
+        assert_eq!(effect, Effect::TryLock, "{ask:?}");
+        let (_, effect) = place.drive(ask.clone(), [record(&kept), locked(&kept)]);
+        let Effect::Save(saved) = effect else { panic!("{ask:?}: {effect:?}") };
+        let left = saved.tokens.values().next();
+        assert_eq!(left.map(|token| token.refused), (want == Want::Refusal).then_some(true), "{ask:?}");
+        // Another process has done it meanwhile.
+        let (_, effect) = place.drive(ask, [record(&kept), locked(&Record::default())]);
+        assert_eq!(effect, Effect::End(Outcome::Nothing));
+    }
+    let (_, effect) = place.drive(Ask { want: Want::SignOut, ..Ask::default() }, [record(&Record::default())]);
+    assert_eq!(effect, Effect::End(Outcome::Nothing));
+}
+
+#[test]
+fn a_failure_is_repeated_to_the_process_that_was_told_before_alone() {
+    let place = Place::new();
+    let [own, other] = ["1", "2"].map(|started| ParentId::new(7, started));
+    let mut told = Record { refresh_token: Some(Secret::new("rt")), ..Record::default() };
+    let silent = Record { refresh_token: Some(Secret::new("rt")), ..Record::default() };
+    told.fail(&Error::new(Kind::Refused, "no"), Some(&Slot::default()), Some(&own), NOW - 5);
+    let mut unnamed = silent.clone();
+    unnamed.fail(&Error::new(Kind::Refused, "no"), Some(&Slot::default()), None, NOW - 5);
+    for (first, then, parent, is_repeated) in [
+        (&told, &told, Some(&own), true),
+        // It came while this caller waited.
+        (&silent, &told, Some(&own), false),
+        (&silent, &told, Some(&other), false),
+        (&told, &told, Some(&other), false),
+        (&unnamed, &unnamed, None, false),
+    ] {
+        let ask = Ask { parent: parent.cloned(), ..Ask::default() };
+        let (_, effect) = place.drive(ask, [record(first), Got::Terminal(false), locked(then)]);
+        let error = failed(&effect);
+        assert_eq!((error.text().as_str(), error.is_repeated()), ("no", is_repeated), "{parent:?}");
+    }
+}
+
+#[test]
+fn a_fresh_token_ends_the_wait_for_the_lock_at_once_and_a_patience_is_whole() {
+    let place = Place::new();
+    let wait = |span| [Got::Busy, Got::Waited(Duration::from_secs(span))];
+    let begun = [Got::Record(None), Got::Terminal(true)];
+    let (_, effect) = place.drive(Ask::default(), begun.clone().into_iter().chain(wait(0)));
+    assert_eq!(effect, Effect::Peek, "another may have done it");
+    let fresh = holding(token("at", 300));
+    let told = begun.clone().into_iter().chain(wait(0)).chain([record(&fresh)]);
+    assert_eq!(place.drive(Ask::default(), told).1, Effect::End(Outcome::Token(Box::new(token("at", 300)))));
+    for (span, is_over) in [(120, false), (121, true)] {
+        let told = begun.clone().into_iter().chain(wait(span)).chain([Got::Record(None), Got::Busy]);
+        let (_, effect) = place.drive(Ask::default(), told);
+        assert_eq!(effect != Effect::Pause, is_over, "{span}: {effect:?}");
+    }
+}
+
+/// What this caller alone holds is written down, whatever others have done meanwhile.
+#[test]
+fn an_answer_in_hand_waits_for_the_lock_and_looks_at_nothing() {
+    let place = Place::new();
+    let due = waiting(&pending("dc", 0, 100));
+    let told = [
+        Got::Record(None),
+        Got::Terminal(true),
+        locked(&due),
+        Got::Presence(Presence::Here),
+        Got::Done,
+        locked(&due),
+        Got::Done,
+        Got::Answer(Answer::Transient { why: String::new(), retry_after: None }),
+        Got::Busy,
+        Got::Waited(Duration::ZERO),
+    ];
+    assert_eq!(place.drive(Ask::default(), told).1, Effect::TryLock);
+}
+
+#[test]
+fn who_has_nobody_here_waits_ten_seconds_for_a_poll_and_a_person_as_long_as_it_takes() {
+    let place = Place::new();
+    for (wait, presence, slept) in [
+        (10, Presence::Away("why"), Some(10)),
+        (11, Presence::Away("why"), None),
+        (3, Presence::Away("why"), Some(3)),
+        (11, Presence::Here, Some(11)),
+    ] {
+        let kept = waiting(&pending("dc", wait, 100));
+        let told =
+            [Got::Record(None), Got::Terminal(true), locked(&kept), Got::Presence(presence), Got::Done, locked(&kept)];
+        let (_, effect) = place.drive(Ask::default(), told);
+        match slept {
+            Some(seconds) => assert_eq!(effect, Effect::Sleep { seconds, expires_at: NOW + 100 }),
+            None => assert_eq!(failed(&effect).kind, Kind::HumanNeeded),
+        }
+    }
+    // Without a person the code is polled for once.
+    let kept = waiting(&pending("dc", 0, 100));
+    let not_yet = Answer::Transient { why: String::new(), retry_after: None };
+    for (presence, waits) in [(Presence::Away("why"), false), (Presence::Here, true)] {
+        let told = [
+            Got::Record(None),
+            Got::Terminal(true),
+            locked(&kept),
+            Got::Presence(presence),
+            Got::Done,
+            locked(&kept),
+            Got::Done,
+            Got::Answer(not_yet.clone()),
+            locked(&kept),
+            Got::Done,
+        ];
+        let (_, effect) = place.drive(Ask::default(), told);
+        assert_eq!(matches!(effect, Effect::Sleep { .. }), waits, "{presence:?}: {effect:?}");
+    }
+}
+
+#[test]
+fn another_polls_its_code_is_shown_its_end_told_and_it_is_not_waited_for_beyond() {
+    let place = Place::new();
+    let theirs = pending("dc", 3, 20);
+    let kept = waiting(&theirs);
+    let begun = || {
+        [Got::Record(None), Got::Terminal(true), locked(&Record::default()), Got::Presence(Presence::Here), Got::Busy]
+            .into_iter()
+    };
+    let (asides, effect) = place.drive(Ask::default(), begun().chain([record(&kept)]));
+    assert_eq!(effect, Effect::Pause);
+    assert_eq!(asides[0], Aside::Show(Box::new(theirs), Role::Waiting));
+    let approved = holding(token("at", 300));
+    let told = begun().chain([record(&kept), Got::Waited(Duration::ZERO), Got::Busy, record(&approved)]);
+    let (asides, effect) = place.drive(Ask::default(), told);
+    assert!(matches!(effect, Effect::End(Outcome::Token(_))));
+    let said = Aside::SignedIn { user_code: Some("U-dc".to_owned()), record: Box::new(approved) };
+    assert_eq!(asides, [said]);
+    // Its code's 20 seconds and one last poll.
+    let longest = 20 + crate::oauth::http::POLL_PATIENCE.as_secs();
+    for (waited, is_over) in [(longest, false), (longest + 1, true)] {
+        let over = waiting(&pending("dc", 3, 20));
+        let told =
+            begun().chain([record(&over), Got::Waited(Duration::from_secs(waited)), Got::Busy, Got::Record(None)]);
+        let (_, effect) = place.drive(Ask::default(), told);
+        assert_eq!(effect != Effect::Pause, is_over, "{waited}: {effect:?}");
+    }
+}
+
+#[test]
+fn an_answer_to_one_code_leaves_another_in_the_record_alone() {
+    let place = Place::new();
+    let (ours, theirs) = (waiting(&pending("ours", 0, 100)), waiting(&pending("theirs", 3, 100)));
+    let begun = [
+        Got::Record(None),
+        Got::Terminal(true),
+        locked(&ours),
+        Got::Presence(Presence::Here),
+        Got::Done,
+        locked(&ours),
+        Got::Done,
+        Got::Answer(Answer::Transient { why: String::new(), retry_after: None }),
+    ];
+    for (kept, is_saved) in [(&ours, true), (&theirs, false), (&Record::default(), false)] {
+        let (_, effect) = place.drive(Ask::default(), begun.clone().into_iter().chain([locked(kept)]));
+        assert_eq!(matches!(effect, Effect::Save(_)), is_saved, "{effect:?}");
+    }
+}
+
+#[test]
+fn a_code_that_has_begun_is_shown_once_and_not_where_it_is_in_advance() {
+    let place = Place::new();
+    let code = pending("dc", 6, 100);
+    let empty = Record::default();
+    let told = [
+        Got::Record(None),
+        Got::Terminal(true),
+        locked(&empty),
+        Got::Presence(Presence::Here),
+        Got::Done,
+        locked(&empty),
+        Got::Code(Ok(Box::new(code.clone()))),
+        locked(&empty),
+    ];
+    let (asides, effect) = place.drive(Ask::default(), told.clone().into_iter().chain([Got::Done]));
+    assert_eq!(effect, Effect::TryLock);
+    assert_eq!(asides[..2], [Aside::Unlock, Aside::Show(Box::new(code.clone()), Role::Starting)]);
+    // One that could not be saved is in hand, and goes into the record at the next turn; one that was saved and is gone from it
+    // was called off.
+    let full = Got::Failed(Error::new(Kind::Broken, "full"));
+    for (saved, goes_on) in [(full, true), (Got::Done, false)] {
+        let (_, effect) = place.drive(Ask::default(), told.clone().into_iter().chain([saved, locked(&empty)]));
+        assert_eq!(matches!(effect, Effect::Sleep { .. }), goes_on, "{effect:?}");
+    }
+    let told = [Got::Done, locked(&empty), Got::Done, Got::Code(Ok(Box::new(code))), locked(&empty), Got::Done];
+    let (asides, effect) = place.drive(Ask { want: Want::Code, ..Ask::default() }, told);
+    assert_eq!(effect, Effect::TryLock);
+    assert!(asides.iter().all(|aside| *aside == Aside::Unlock), "{asides:?}");
+}
