@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -40,6 +41,21 @@ impl Lock {
         }
         #[cfg(not(unix))]
         None
+    }
+
+    /// Whether the file it is on is still the one at `path`. Where the system does not tell, it is.
+    pub(crate) fn is_at(&self, path: &Path) -> bool {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let Some(own) = self.0.as_ref().and_then(|file| file.metadata().ok()) else { return true };
+            std::fs::symlink_metadata(path).is_ok_and(|there| (there.dev(), there.ino()) == (own.dev(), own.ino()))
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = path;
+            true
+        }
     }
 
     /// Whether it keeps anybody out.
@@ -113,6 +129,25 @@ fn is_unsupported(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_on_a_file_that_was_removed_is_told_from_one_on_the_file_that_is_there() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("lock");
+        let take = || match Lock::attempt(File::create(&path).unwrap()).unwrap() {
+            Attempt::Taken(lock) => lock,
+            Attempt::Held => panic!("nobody else is here"),
+        };
+        let first = take();
+        assert!(first.is_at(&path));
+        std::fs::remove_file(&path).unwrap();
+        assert!(!first.is_at(&path));
+        let second = take();
+        assert!(second.is_at(&path) && !first.is_at(&path));
+        assert_ne!(first.file_number(), second.file_number());
+        assert!(Lock::none().is_at(&path), "where there are no locks");
+    }
 
     #[test]
     fn one_holder_at_a_time_and_none_after_it_is_gone() {

@@ -132,6 +132,8 @@ pub(super) fn take(path: &Path) -> Result<Taken> {
 pub(super) fn take_in_shared(path: &Path) -> Result<Taken> {
     let lock_file = || open(OpenOptions::new().read(true).write(true).create(true).truncate(false), path);
     match in_folder(path, lock_file).and_then(Lock::attempt) {
+        // Somebody removed the file between its opening and its locking: whoever comes next would lock another.
+        Ok(Attempt::Taken(lock)) if !lock.is_at(path) => Ok(Taken::Held),
         Ok(Attempt::Taken(lock)) => Ok(Taken::Lock(lock)),
         Ok(Attempt::Held) => Ok(Taken::Held),
         Err(error) if is_link(&error) => Err(link_error(path)),
