@@ -323,4 +323,32 @@ mod tests {
             assert_eq!(said(&record, asked), answer, "{what}");
         }
     }
+
+    #[test]
+    fn an_approval_is_asked_for_beside_whatever_there_is() {
+        let due = Pending { in_advance: true, next_poll_at: NOW, ..pending(NOW + 100) };
+        let empty = Record { pending: Some(due.clone()), ..Record::default() };
+        let renewable = Record { refresh_token: Some(Secret::new("rt")), ..empty.clone() };
+        let held = Record { tokens: [(Slot::default(), token("at", NOW, 300))].into(), ..empty.clone() };
+        assert!(is_redeemable(&renewable, NOW) && is_redeemable(&held, NOW));
+        assert!(!is_redeemable(&empty, NOW), "whoever finds nothing polls for itself");
+        for other in [
+            Pending { in_advance: false, ..due.clone() },
+            Pending { next_poll_at: NOW + 1, ..due.clone() },
+            Pending { expires_at: NOW, ..due },
+        ] {
+            assert!(!is_redeemable(&Record { pending: Some(other), ..held.clone() }, NOW));
+        }
+    }
+
+    #[test]
+    fn a_token_of_the_future_lives_within_its_margin_alone() {
+        let of = |received_at| Record {
+            tokens: [(Slot::default(), token("at", received_at, 300))].into(),
+            ..Record::default()
+        };
+        for (received_at, lives) in [(NOW, true), (NOW + 60, true), (NOW + 61, false), (NOW + 5_000, false)] {
+            assert_eq!(living(&of(received_at), &Ask::default(), NOW).is_some(), lives, "{received_at}");
+        }
+    }
 }
