@@ -211,7 +211,7 @@ mod tests {
             outcome,
             kind: Kind::SignInEnded,
             text: "denied".to_owned(),
-            hint: None,
+            mend: None,
             parent: None,
             slot: None,
         }

@@ -8,10 +8,10 @@ use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::file::{self, Spelt};
 use crate::config::{Config, environment};
 use crate::error::{Error, Kind, Result};
-use crate::escape::quote;
 use crate::human::presence::Asker;
 use crate::human::terminal::Terminal;
 use crate::machine::Setting;
+use crate::mend::Argv;
 use crate::model::{Ask, Destination, Endpoints, Location, Profile, Token, TokenKind, location};
 use crate::oauth::http::Web;
 use crate::secret::Secret;
@@ -48,8 +48,9 @@ pub(crate) struct Credential {
 }
 
 /// The command that has a client ask keyfob for a profile. `what`: the client and what is named of it, as a shell takes that.
-pub(crate) fn setup_command(what: &str, profile: &Profile) -> String {
-    format!("keyfob setup {what} --profile {}", quote(profile.title()))
+pub(crate) fn setup_command(what: &[&str], profile: &Profile) -> Argv {
+    let ends = ["--profile", profile.title()];
+    ["keyfob", "setup"].iter().chain(what).chain(&ends).map(|word| (*word).to_owned()).collect()
 }
 
 /// The configuration that a command goes by: the profile spelt on its line alone, or the files.

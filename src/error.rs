@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use serde::{Deserialize, Serialize};
 
 use crate::escape::defuse;
+use crate::mend::{Mend, Place};
 
 /// What the caller does next. Expected outcomes that are nobody's fault ("not one of our hosts") are not errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
@@ -52,10 +53,22 @@ impl Kind {
         }
     }
 
+    /// What JSON calls it, which is a contract: five words for what the caller does next, and one for its own mistake.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::HumanNeeded => "person_needed",
+            Self::SignInEnded | Self::Refused => "refused",
+            Self::Transient => "unreachable",
+            Self::Configuration => "configuration",
+            Self::Usage => "usage",
+            Self::Broken => "broken",
+        }
+    }
+
     /// What happened, for the documents.
     pub(crate) fn meaning(self) -> &'static str {
         match self {
-            Self::Usage => "the words of the call are off",
+            Self::Usage => "the command was not understood",
             Self::HumanNeeded => "only a person can go on, and none is here",
             Self::SignInEnded => "the sign-in ended without a token: denied, or the code ran out",
             Self::Refused => "the provider refuses what it was asked, and will again",
@@ -84,7 +97,9 @@ impl Kind {
 pub(crate) struct Error {
     pub(crate) kind: Kind,
     text: String,
-    hint: Option<String>,
+    mend: Option<Box<Mend>>,
+    /// The line that is wrong, where a file is.
+    place: Option<Box<Place>>,
     repeated: bool,
 }
 
@@ -94,7 +109,7 @@ pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of a kind; `text` is one lower-case line.
     pub(crate) fn new(kind: Kind, text: impl Into<String>) -> Self {
-        Self { kind, text: defuse(&text.into()), hint: None, repeated: false }
+        Self { kind, text: defuse(&text.into()), mend: None, place: None, repeated: false }
     }
 
     /// An error of the store or the system, with the chain of causes that led to it on the same line.
@@ -102,9 +117,15 @@ impl Error {
         Self::new(Kind::Broken, format!("{}: {:#}", text.into(), source.into()))
     }
 
-    /// Adds the command or the edit that mends it.
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(defuse(&hint.into()));
+    /// Adds what puts it right. Words are something to write, change or look up: [`Mend`] has the others.
+    pub(crate) fn hint(mut self, mend: impl Into<Mend>) -> Self {
+        self.mend = Some(Box::new(mend.into().at(self.place.as_deref().cloned())));
+        self
+    }
+
+    /// Names the line that is wrong; before the hint is added.
+    pub(crate) fn at(mut self, place: Option<Place>) -> Self {
+        self.place = place.map(Box::new);
         self
     }
 
@@ -124,19 +145,26 @@ impl Error {
         self.text.clone()
     }
 
-    /// The mend, where there is one.
-    pub(crate) fn mend(&self) -> Option<&str> {
-        self.hint.as_deref()
+    /// What puts it right, where anything does.
+    pub(crate) fn mend(&self) -> Option<&Mend> {
+        self.mend.as_deref()
     }
 
     /// What a person sees on stderr: the text and, on a line of its own, the hint. That a human is needed is said in
     /// one line, because git, kubectl and docker put it among their own.
     pub(crate) fn lines(&self) -> String {
-        match (&self.hint, self.kind) {
+        let hint = self.mend().map(Mend::words);
+        match (hint, self.kind) {
             (Some(hint), Kind::HumanNeeded) => format!("keyfob: {}; {hint}\n", self.text()),
             (Some(hint), _) => format!("keyfob: {}\nkeyfob: hint: {hint}\n", self.text()),
             (None, _) => format!("keyfob: {}\n", self.text()),
         }
+    }
+
+    /// The text and the hint on one line, for a protocol that has one place for both.
+    pub(crate) fn line(&self) -> String {
+        let hint = self.mend().map(|mend| format!("; {}", mend.words())).unwrap_or_default();
+        format!("{}{hint}\n", self.text())
     }
 
     /// The exit code of a command that people run (clients have rules of their own).
@@ -161,7 +189,7 @@ mod tests {
     fn a_hint_is_a_line_of_its_own_except_when_a_human_is_needed() {
         let error = Error::new(Kind::Refused, "no such client").hint("correct client_id");
         assert_eq!(error.lines(), "keyfob: no such client\nkeyfob: hint: correct client_id\n");
-        let error = Error::new(Kind::HumanNeeded, "nobody is here").hint("run: keyfob login acme");
+        let error = Error::new(Kind::HumanNeeded, "nobody is here").hint(Mend::run("keyfob login acme"));
         assert_eq!(error.lines(), "keyfob: nobody is here; run: keyfob login acme\n");
     }
 

@@ -14,6 +14,7 @@ use crate::config::{file, matching};
 use crate::decision::{self, Attempt, Decision};
 use crate::desk::Credential;
 use crate::escape;
+use crate::mend::shell;
 use crate::model::location::Scheme;
 use crate::model::{Ask, Auth, Location, Server, Slot, TokenKind, Want};
 use crate::oauth::answer::{self, Answer};
@@ -202,7 +203,7 @@ pub fn configuration(input: &[u8]) {
             let Ok(location) = Location::parse(url) else { panic!("{url} was checked") };
             assert!(location.scheme == Scheme::Https || location.is_loopback(), "{url}");
         }
-        assert_shown(&profile.login_command());
+        assert_shown(&shell(&profile.login_command()));
         for (entry, to) in profile.hosts.iter().chain(&profile.clusters) {
             let location = &entry.location;
             assert!(location.scheme == Scheme::Https || location.is_loopback(), "{location}");

@@ -27,8 +27,8 @@
 //!   looked up.
 //! - `human`: whether somebody is here, what is said and where.
 //! - `trace`: what is asked, decided and sent, for a bug report, without secrets.
-//! - `clock`, `process`, `secret`, `escape`, `error`: time; children, and asking them; what must not be seen; what is fit to
-//!   be; what went wrong.
+//! - `clock`, `process`, `secret`, `escape`, `error`, `mend`: time; children, and asking them; what must not be seen; what is
+//!   fit to be; what went wrong; what puts it right.
 //! - In the tests alone: `lab`, the machine in every order that three callers can come in, before a provider and a disk that
 //!   break at any step; `fuzz`, what must hold for every input from outside, which `cargo fuzz` shares.
 //!
@@ -54,6 +54,7 @@ mod human;
 #[cfg(test)]
 mod lab;
 mod machine;
+mod mend;
 mod model;
 mod oauth;
 mod output;
@@ -91,6 +92,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
                 ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
                     let _ = std::io::stderr().write_all(error.render().to_string().as_bytes());
                 }
+                // What was not understood has no options; what it would have printed is told by the word alone.
+                _ if args.iter().any(|word| word == "--json") => output::report_as_json(&cli::misspelt(&error, &args)),
                 _ => output::report(&cli::misspelt(&error, &args)),
             }
             clients::misspelt(&args).unwrap_or(ExitCode::from(2))

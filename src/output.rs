@@ -2,10 +2,11 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::error::{Error, Kind, Result};
 use crate::escape::{self, defuse};
+use crate::mend::Place;
 use crate::trace;
 
 /// Taken off the line before it is parsed: an option that every command has would cost each hit a twentieth of its
@@ -16,6 +17,28 @@ pub(crate) const EXAMPLE: &str = "Example: keyfob login acme (--verbose, with an
 pub(crate) fn report(error: &Error) {
     trace::failed(error);
     let _ = io::stderr().write_all(error.lines().as_bytes());
+}
+
+/// An error as JSON, which is a contract: `kind` says what to do next, `message` and `hint` are for people, and `run` is there
+/// where the hint is one command. `file` and `line` say where something is to be edited.
+pub(crate) fn failure(error: &Error) -> Value {
+    let mut members = json!({ "kind": error.kind.name(), "message": error.text() });
+    if let Some(mend) = error.mend() {
+        members["hint"] = mend.words().into();
+        if let Some(argv) = mend.argv() {
+            members["run"] = json!(argv);
+        }
+        if let Some(Place { file, line }) = mend.place() {
+            (members["file"], members["line"]) = (json!(file), json!(line));
+        }
+    }
+    members
+}
+
+/// Says an error on stderr, and on stdout to the program that asked for JSON.
+pub(crate) fn report_as_json(error: &Error) {
+    report(error);
+    let _ = document(&json!({ "error": failure(error) })).and_then(|text| print(text.as_bytes()));
 }
 
 /// Stops where the answer would be a token on a screen. No client reads one from a terminal, so this is a person who tries

@@ -79,7 +79,7 @@ pub(crate) fn endpoints<'p>(profile: &'p Profile, world: &World<'_>, anew: bool)
     }
     if !anew && let Presence::Away(why) = world.human.presence()? {
         // A sign-in would follow, and nobody is here for it: no request is made to find that out.
-        let known = known.ok_or_else(|| nobody(profile, why, &profile.login_command()))?;
+        let known = known.ok_or_else(|| nobody(profile, why, profile.login_command()))?;
         return Ok(Endpointed::by(known));
     }
     trace!("endpoints: the issuer is asked");

@@ -9,6 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::clients::Called;
 use crate::error::{Error, Kind};
+use crate::mend::Mend;
 use crate::output::EXAMPLE;
 
 pub(crate) use people::{Completions, Doctor, Login, Logout, Providers, Status, Subject, Token};
@@ -61,7 +62,7 @@ pub(crate) fn misspelt(error: &clap::Error, args: &[OsString]) -> Error {
         command = named;
         called = format!("{called} {}", named.get_name());
     }
-    Error::new(Kind::Usage, what.join(" ").trim_start_matches("error: ")).hint(format!("run: {called} --help"))
+    Error::new(Kind::Usage, what.join(" ").trim_start_matches("error: ")).hint(Mend::run(&format!("{called} --help")))
 }
 
 #[cfg(test)]

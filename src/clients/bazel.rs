@@ -47,6 +47,8 @@ pub(super) const CLIENT: Client = Client {
         lines: |command| Lines::augment_args(command).about("Have Bazel ask keyfob for the hosts of a profile"),
         run: |matches, how| set_up(&Lines::from_arg_matches(matches).map_err(crate::setup::unread)?, how),
     }),
+    // Nobody sets it up who has not heard of it.
+    next: |_, _| None,
     program: None,
     doctor: None,
 };
@@ -70,8 +72,7 @@ impl Call for Bazel {
             Err(error) => {
                 trace::failed(&error);
                 // One line: Bazel quotes it in its own.
-                let mend = error.mend().map(|mend| format!("; {mend}")).unwrap_or_default();
-                let _ = writeln!(io::stderr(), "keyfob: {error}{mend}");
+                let _ = write!(io::stderr(), "keyfob: {}", error.line());
                 ExitCode::FAILURE
             }
         }

@@ -18,6 +18,8 @@ use clap::{ArgMatches, Command, FromArgMatches, Subcommand};
 
 use crate::doctor::{Concerned, Version, Visit};
 use crate::error::Result;
+use crate::mend::Argv;
+use crate::model::Profile;
 use crate::setup::How;
 
 /// Every client, in the order in which help has them.
@@ -50,6 +52,9 @@ pub(crate) struct Client {
     misspelt: fn(&[OsString]) -> ExitCode,
     /// Has it ask us.
     pub(crate) setup: Option<SetUpClient>,
+    /// The command that has it ask us for a new profile, where the profile has places that it goes to. The name: what the
+    /// program that a profile was taken over from calls it.
+    pub(crate) next: fn(&Profile, Option<&str>) -> Option<Argv>,
     /// Looks which version of it is here, and says what follows.
     pub(crate) program: Option<fn(&mut Visit<'_>) -> Option<Version>>,
     /// Looks at what it is configured to ask us, and asks it.

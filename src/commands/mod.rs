@@ -18,13 +18,14 @@ use crate::config::{Config, matching};
 use crate::desk::{config, parse_url};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Destination, Location, Profile};
-use crate::output::report;
+use crate::output::{report, report_as_json};
 use crate::trace::trace;
 
 /// Does what the command line asks and reports how it went. What people call is kept out of line: between the lines that
 /// clients run through it would cost each hit a tenth, in pages to be mapped.
 pub(crate) fn run(command: Command) -> ExitCode {
     trace!("keyfob {} for {}: {}", env!("CARGO_PKG_VERSION"), std::env::consts::OS, name(&command));
+    let report = if wants_json(&command) { report_as_json } else { report };
     let done = match command {
         Command::Client(called) => return called.call.serve(),
         Command::Login(login) => login::run(&login),
@@ -41,6 +42,16 @@ pub(crate) fn run(command: Command) -> ExitCode {
         report(&error);
         error.exit_code()
     })
+}
+
+/// Whether a program reads what is printed.
+fn wants_json(command: &Command) -> bool {
+    match command {
+        Command::Login(login) => login.json,
+        Command::Status(status) => status.json,
+        Command::Doctor(doctor) => doctor.json,
+        _ => false,
+    }
 }
 
 /// The command, without what follows it: a URL may hold a password, a wrong word anything.
@@ -91,7 +102,7 @@ fn choose(subject: &Subject) -> Result<Chosen> {
             let found = matching::choose(config.profiles.iter(), &location, user.as_deref())?;
             let (profile, destination) = found.ok_or_else(|| {
                 Error::new(Kind::Usage, format!("no profile answers for {location}"))
-                    .hint(format!("add it to hosts of a profile; {}", config.choices()))
+                    .hint(config.choices().lead("add it to hosts of a profile;"))
             })?;
             (index_of(profile), destination.clone(), Some(location))
         }

@@ -58,6 +58,9 @@ fn sheet(preset: &Preset) -> String {
     if let Some(why) = preset.registry_refuses {
         let _ = writeln!(text, "registry    {why}");
     }
+    if !preset.know.is_empty() {
+        let _ = writeln!(text, "know        {}", preset.know);
+    }
     if preset.refresh_ends_earlier_tokens() {
         text.push_str("beware      a renewal ends the access tokens handed out before\n");
     }

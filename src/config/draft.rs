@@ -50,7 +50,7 @@ const WIDEST: usize = 46;
 fn fits(key: &str, preset: &Preset) -> bool {
     match key {
         "base_url" => matches!(preset.base, Base::Fixed(_)),
-        "organization" => matches!(preset.name, "workos" | "workos-connect" | "auth0"),
+        "organization" => preset.has_organizations,
         "token" => preset.hands_out == TokenKind::Access && preset.scopes.contains(&"openid"),
         _ => true,
     }

@@ -255,12 +255,13 @@ fn refuse_twins(profiles: &[(Profile, Range<usize>)], source: &Source<'_>) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mend::Mend;
     use crate::model::{Server, TokenKind};
 
     fn error(text: &str) -> String {
         match parse(text, "config.toml".as_ref()) {
             Ok(_) => "no error".to_owned(),
-            Err(error) => format!("{error}; {}", error.mend().unwrap_or("no mend")),
+            Err(error) => format!("{error}; {}", error.mend().map_or_else(|| "no mend".to_owned(), Mend::words)),
         }
     }
 

@@ -80,6 +80,7 @@ fn tie(candidates: &[(Option<Closeness>, &Profile, &Destination)], asked: &Locat
 mod tests {
     use super::*;
     use crate::config::file::parse;
+    use crate::mend::Mend;
 
     fn pick(file: &str, asked: &str, username: Option<&str>) -> String {
         let config = parse(file, "config.toml".as_ref()).unwrap_or_else(|error| panic!("{error}"));
@@ -88,7 +89,7 @@ mod tests {
                 format!("{} {}", profile.title(), destination.username.as_deref().unwrap_or("-"))
             }
             Ok(None) => "nobody".to_owned(),
-            Err(error) => format!("{error}; {}", error.mend().unwrap_or_default()),
+            Err(error) => format!("{error}; {}", error.mend().map(Mend::words).unwrap_or_default()),
         }
     }
 

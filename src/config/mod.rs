@@ -15,6 +15,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::error::{Error, Kind, Result};
+use crate::mend::Mend;
 use crate::model::{Location, Profile, location};
 use crate::trace::trace;
 
@@ -63,18 +64,18 @@ impl Config {
     }
 
     /// What a person may name, for a hint.
-    pub(crate) fn choices(&self) -> String {
+    pub(crate) fn choices(&self) -> Mend {
         match self.profiles.iter().map(Profile::title).collect::<Vec<_>>()[..] {
-            [] => format!("there is no profile yet; run: {}", new_profile("HOST")),
-            [one] => format!("the only profile is {one}"),
-            ref names => format!("the profiles are {}", names.join(", ")),
+            [] => new_profile("HOST").lead("there is no profile yet;"),
+            [one] => format!("the only profile is {one}").into(),
+            ref names => format!("the profiles are {}", names.join(", ")).into(),
         }
     }
 }
 
 /// The command that makes a profile, as a template.
-pub(crate) fn new_profile(host: &str) -> String {
-    format!("keyfob setup profile NAME --provider P --client-id ID --host {host}")
+pub(crate) fn new_profile(host: &str) -> Mend {
+    Mend::run("keyfob setup profile NAME --provider P --client-id ID --host").with(host)
 }
 
 fn read(path: Option<&Path>) -> Result<Config> {
@@ -107,14 +108,14 @@ fn refuse_writable(file: &File, path: &Path) -> Result<()> {
     use std::os::unix::fs::MetadataExt;
     let meta = file.metadata().map_err(|error| unreadable(path, error))?;
     let me = rustix::process::geteuid().as_raw();
-    let refuse = |what: &str, mend: String| {
+    let refuse = |what: &str, mend: Mend| {
         Err(Error::new(Kind::Configuration, format!("{}:1: {what}", path.display())).hint(mend))
     };
     if meta.uid() != me && meta.uid() != 0 {
-        return refuse("this file belongs to somebody else", format!("run: chown {me} {}", path.display()));
+        return refuse("this file belongs to somebody else", Mend::run("chown").with(me).with(path.display()));
     }
     if meta.mode() & 0o022 != 0 {
-        return refuse("others can write to this file", format!("run: chmod go-w {}", path.display()));
+        return refuse("others can write to this file", Mend::run("chmod go-w").with(path.display()));
     }
     Ok(())
 }

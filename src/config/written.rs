@@ -8,6 +8,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::error::{Error, Kind, Result};
+use crate::mend::Place;
 use crate::model::location::without_user;
 use crate::model::{Auth, Location, TokenKind};
 
@@ -104,16 +105,20 @@ impl Source<'_> {
         match (self.path, span) {
             (None, _) => "command line".to_owned(),
             (Some(path), None) => path.display().to_string(),
-            (Some(path), Some(span)) => {
-                let line = self.text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1);
-                format!("{}:{line}", path.display())
-            }
+            (Some(path), Some(span)) => format!("{}:{}", path.display(), self.line(span)),
         }
     }
 
+    /// The first is 1.
+    fn line(&self, span: Range<usize>) -> usize {
+        self.text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1)
+    }
+
     pub(super) fn error(&self, span: Option<Range<usize>>, what: impl std::fmt::Display) -> Error {
-        let place = self.place(span);
-        Error::new(if self.path.is_some() { Kind::Configuration } else { Kind::Usage }, format!("{place}: {what}"))
+        let kind = if self.path.is_some() { Kind::Configuration } else { Kind::Usage };
+        let line = span.clone().map_or(1, |span| self.line(span));
+        let place = self.path.map(|path| Place { file: path.display().to_string(), line });
+        Error::new(kind, format!("{}: {what}", self.place(span))).at(place)
     }
 
     pub(super) fn location(&self, key: &str, text: &Spanned<String>) -> Result<Location> {

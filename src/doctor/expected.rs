@@ -4,6 +4,7 @@ use super::report::Area;
 use super::{Visit, area, written};
 use crate::broker::discover;
 use crate::escape::escape;
+use crate::mend::Mend;
 use crate::model::{Destination, Location, Profile, Token, TokenKind};
 use crate::oauth::jwt::{self, Claims};
 use crate::store::{Record, Store};
@@ -79,18 +80,16 @@ pub(crate) fn compare_claims(
     // The other token would do: that is the smaller change.
     let kept = kept(profile, destination);
     let other = kept.as_ref().and_then(|token| jwt::claims(token.secret(other)?.expose()));
-    let switch = other.filter(fits).map(|_| format!("write {switch} under {}", at(profile, named)));
+    let switch = other.filter(fits).map(|_| Mend::from(format!("write {switch} under {}", at(profile, named))));
     if let Some(issuer) = expected.issuer.filter(|issuer| claims.iss.as_deref() != Some(issuer)) {
         let has = claims.iss.as_deref().map(escape);
         let shown = has.as_ref().map_or_else(|| "no issuer".to_owned(), |has| format!("the issuer {has}"));
         let what = format!("{given} for {named} has {shown}, and its server expects {}", escape(issuer));
         let has = has.unwrap_or_else(|| "another".to_owned());
         let mend = || {
-            format!(
-                "correct issuer of {}, then run: {}; or have the server expect {has}",
-                written(profile),
-                profile.login_command()
-            )
+            Mend::command(profile.login_command())
+                .lead(&format!("correct issuer of {}, then", written(profile)))
+                .tail(&format!("; or have the server expect {has}"))
         };
         visit.report.problem(area, what, switch.clone().unwrap_or_else(mend));
     }
@@ -101,12 +100,8 @@ pub(crate) fn compare_claims(
         };
         let what = format!("{given} for {named} has {has}, and its server expects {}", escape(audience));
         let mend = || {
-            format!(
-                "write audience = \"{}\" under {}, then run: {}",
-                escape(audience),
-                at(profile, named),
-                profile.login_command()
-            )
+            let write = format!("write audience = \"{}\" under {}, then", escape(audience), at(profile, named));
+            Mend::command(profile.login_command()).lead(&write)
         };
         visit.report.problem(area, what, switch.unwrap_or_else(mend));
     }

@@ -98,12 +98,13 @@ impl<'a> Visit<'a> {
             let what = format!("no profile answers for {place}");
             let host = place.authority();
             let mend = match self.config.profiles.first() {
-                None => format!("run: {}", new_profile(&host)),
+                None => new_profile(&host),
                 Some(profile) => format!(
                     "add it to hosts (or, for a cluster, to clusters) of a profile: {} is at {}",
                     profile.title(),
                     profile.written_at
-                ),
+                )
+                .into(),
             };
             self.report.problem(&Area::Places, what, mend);
         }
@@ -170,6 +171,12 @@ impl<'a> Host<'a> {
         let pathless = Location { path: Vec::new(), ..entry.location.clone() };
         let url = HostPattern { location: pathless, ..*entry }.url();
         Self { profile, name: entry.to_string(), location: entry.example(), url }
+    }
+
+    /// What it takes of its profile.
+    pub(crate) fn destination(&self) -> &'a Destination {
+        let chosen = matching::choose([self.profile].into_iter(), &self.location, None).ok().flatten();
+        chosen.map_or(&self.profile.plain, |(_, destination)| destination)
     }
 }
 

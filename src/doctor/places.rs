@@ -7,7 +7,7 @@ use super::{Visit, written};
 use crate::config::environment::{self, Interactive};
 use crate::config::{folders, new_profile};
 use crate::error::Error;
-use crate::escape::quote;
+use crate::mend::Mend;
 use crate::store::{client_secret, examine as state};
 
 const AREA: Area = Area::Places;
@@ -43,7 +43,7 @@ pub(super) fn examine(visit: &mut Visit<'_>, unreadable: Option<&Error>) {
         Err(word) => visit.report.problem(
             &AREA,
             format!("KEYFOB_INTERACTIVE is \"{}\", which is no word for it", word.escape_debug()),
-            "run: unset KEYFOB_INTERACTIVE",
+            Mend::run("unset KEYFOB_INTERACTIVE"),
         ),
     }
 }
@@ -53,7 +53,7 @@ fn configuration(visit: &mut Visit<'_>, unreadable: Option<&Error>) {
         visit.report.error(&AREA, error);
         return;
     }
-    let begin = format!("run: {}", new_profile("HOST"));
+    let begin = new_profile("HOST");
     let files: Vec<_> = [folders::system_config(), folders::user_config()].into_iter().flatten().collect();
     let there: Vec<_> = files.iter().filter(|path| path.exists()).collect();
     if visit.config.profiles.is_empty() {
@@ -66,7 +66,7 @@ fn configuration(visit: &mut Visit<'_>, unreadable: Option<&Error>) {
             Some(folder) => visit.report.problem(
                 &AREA,
                 format!("others can put another file in the place of {}", path.display()),
-                format!("run: chmod go-w {}", quote(&folder)),
+                Mend::run("chmod go-w").with(folder),
             ),
             None => visit.report.ok(&AREA, format!("{} can be read, and by nobody else be changed", path.display())),
         }
@@ -98,7 +98,7 @@ fn client_secrets(visit: &mut Visit<'_>) {
                     "register keyfob as a public client there if the provider allows it, and take client_secret_file out of {}",
                     written(profile)
                 );
-                visit.report.warning(&AREA, what, Some(&mend));
+                visit.report.warning(&AREA, what, Some(mend.into()));
             }
             Err(error) => visit.report.error(&AREA, &error),
         }

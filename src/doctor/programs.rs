@@ -6,11 +6,14 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Visit;
 use super::report::Area;
+use super::{Visit, errand};
 use crate::config::environment;
 use crate::config::programs::{file_name, find, find_in, is_same, is_writable};
-use crate::escape::{escape, quote};
+use crate::error::{Error, Kind};
+use crate::escape::escape;
+use crate::mend::Mend;
+use crate::model::{Destination, Profile};
 use crate::process::{self, Answer, With};
 
 /// No program thinks longer about its own version.
@@ -27,7 +30,7 @@ pub(super) fn ourselves(visit: &mut Visit<'_>) {
         None => visit.report.warning(
             &Area::Programs,
             format!("keyfob {version} is {}, and not on PATH", own.display()),
-            Some(&link_command("keyfob", None)),
+            Some(link_command("keyfob", None)),
         ),
         Some(found) if is_same(&found, own) => {
             visit.report.ok(&Area::Programs, format!("keyfob {version} is {}", found.display()));
@@ -35,7 +38,7 @@ pub(super) fn ourselves(visit: &mut Visit<'_>) {
         Some(found) => visit.report.warning(
             &Area::Programs,
             format!("this is {} ({version}), and on PATH is another: {}", own.display(), found.display()),
-            Some(&format!("run: {} doctor", quote(&found.display().to_string()))),
+            Some(Mend::command(vec![found.display().to_string(), "doctor".to_owned()])),
         ),
     }
 }
@@ -50,7 +53,7 @@ pub(crate) fn version(visit: &mut Visit<'_>, program: &str, args: &[&str]) -> Op
             return None;
         }
         Err(error) => {
-            let mend = format!("run: {program} {}", args.join(" "));
+            let mend = Mend::command([&[program], args].concat().into_iter().map(str::to_owned).collect());
             visit.report.problem(&Area::Programs, format!("{program} {}", why(&error)), mend);
             return None;
         }
@@ -59,7 +62,11 @@ pub(crate) fn version(visit: &mut Visit<'_>, program: &str, args: &[&str]) -> Op
     let found = parse_version(&text);
     if found.is_none() {
         let what = format!("{program} does not tell its version");
-        visit.report.warning(&Area::Programs, what, Some(&format!("run: {program} {}", args.join(" "))));
+        visit.report.warning(
+            &Area::Programs,
+            what,
+            Some(Mend::command([&[program], args].concat().into_iter().map(str::to_owned).collect())),
+        );
     }
     found
 }
@@ -119,7 +126,7 @@ pub(crate) fn link(visit: &mut Visit<'_>, area: &Area, name: &str, before: &[Pat
 
 /// The command that makes keyfob known under `name`: beside the keyfob that is on PATH, else in the person's own folder
 /// of programs, else in the machine's. `at`: in the place of what is there.
-pub(crate) fn link_command(name: &str, at: Option<&Path>) -> String {
+pub(crate) fn link_command(name: &str, at: Option<&Path>) -> Mend {
     let own = process::executable().unwrap_or_else(|_| PathBuf::from("keyfob"));
     let target = find("keyfob").filter(|found| is_same(found, &own)).unwrap_or(own);
     let path = environment::search_path();
@@ -133,29 +140,28 @@ pub(crate) fn link_command(name: &str, at: Option<&Path>) -> String {
     let sudo = if link.parent().is_some_and(|folder| !is_writable(folder)) { "sudo " } else { "" };
     let (target, link) = (target.display().to_string(), link.display().to_string());
     if cfg!(windows) {
-        return format!("run: mklink \"{link}\" \"{target}\"");
+        return Mend::run("cmd /c mklink").with(link).with(target);
     }
-    format!("run: {sudo}ln -s{} {} {}", if is_there { "f" } else { "" }, quote(&target), quote(&link))
+    Mend::run(&format!("{sudo}ln -s{}", if is_there { "f" } else { "" })).with(target).with(link)
 }
 
 /// What mends a path that leads to no program: a link there where its folder is, else `otherwise`.
-pub(crate) fn link_at(path: &Path, otherwise: &str) -> String {
+pub(crate) fn link_at(path: &Path, otherwise: &Mend) -> Mend {
     let has_folder = path.parent().is_some_and(Path::is_dir);
-    if has_folder { link_command("keyfob", Some(path)) } else { otherwise.to_owned() }
+    if has_folder { link_command("keyfob", Some(path)) } else { otherwise.clone() }
 }
 
-/// What a keyfob said on stderr in place of an answer, and its mend.
-pub(crate) fn complaint(answer: &Answer) -> (String, String) {
+/// A client's keyfob gave no answer: what stands in the way. Asked here for the same token, that is an error with its mend;
+/// where there is none, the client runs keyfob in another way than this one was run, and its own words have to do.
+pub(crate) fn complaint(profile: &Profile, destination: &Destination, answer: &Answer) -> Error {
+    let errand = errand::to(profile, destination);
+    if let Err(error) = errand.with_broker(false, |broker, _| broker.obtain(errand.ask(), None)) {
+        return error;
+    }
     let said = String::from_utf8_lossy(answer.stderr.expose()).into_owned();
-    let lines: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("keyfob: ")).collect();
-    let hint = lines.iter().find_map(|line| line.strip_prefix("hint: ")).map(str::to_owned);
-    let sentence = lines.iter().find(|line| !line.starts_with("hint: ")).copied().unwrap_or("it says nothing of use");
-    // That a human is needed is said on one line.
-    let (sentence, own) = match sentence.rsplit_once("; run: ") {
-        Some((sentence, command)) => (sentence, Some(format!("run: {command}"))),
-        None => (sentence, None),
-    };
-    (escape(sentence), hint.or(own).unwrap_or_else(|| "run: keyfob status".to_owned()))
+    let said: Vec<&str> = said.lines().map(|line| line.strip_prefix("keyfob: ").unwrap_or(line)).collect();
+    let said = if said.is_empty() { "it says nothing of use".to_owned() } else { escape(&said.join("; ")) };
+    Error::new(Kind::Broken, said).hint(Mend::run("keyfob status"))
 }
 
 #[cfg(test)]

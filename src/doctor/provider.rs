@@ -10,7 +10,8 @@ use crate::broker::discover;
 use crate::clock::{self, Clock};
 use crate::config::environment;
 use crate::escape::escape;
-use crate::machine::{NoCode, registration_hint};
+use crate::machine::{NoCode, Written, registration_hint};
+use crate::mend::Mend;
 use crate::model::{Endpoints, Location, Profile, Server};
 use crate::oauth::discovery;
 use crate::oauth::http::{self, Http, Web};
@@ -81,7 +82,7 @@ fn endpoints(visit: &mut Visit<'_>, profile: &Profile, http: &Watched<'_>) -> Op
                 // Nothing stands between us and the address: it may be the wrong one.
                 let may_be_wrong = !is_lasting && way(&endpoints.token).is_empty();
                 let or = format!("; if it stays so, correct the address in {}", written(profile));
-                visit.report.problem(&area, why, mend + if may_be_wrong { &or } else { "" });
+                visit.report.problem(&area, why, if may_be_wrong { mend.tail(&or) } else { mend });
                 None
             }
         },
@@ -112,11 +113,11 @@ fn clocks(visit: &mut Visit<'_>, profile: &Profile, http: &Watched<'_>) {
     }
     let (by, side) = (clock::span(ahead.abs()), if ahead > 0 { "behind" } else { "ahead of" });
     let mend = if cfg!(target_os = "macos") {
-        "run: sudo sntp -sS time.apple.com"
+        Mend::run("sudo sntp -sS time.apple.com")
     } else if cfg!(windows) {
-        "run: w32tm /resync"
+        Mend::run("w32tm /resync")
     } else {
-        "run: timedatectl set-ntp true"
+        Mend::run("timedatectl set-ntp true")
     };
     visit.report.problem(&area(profile), format!("this machine's clock is {by} {side} that of {host}"), mend);
 }
@@ -154,7 +155,8 @@ fn ask_for_code(visit: &mut Visit<'_>, profile: &Profile, endpoints: &Endpoints,
             format!("correct client_id of {}, or allow the device flow for it there; see {docs}", written(profile)),
         ),
         (_, 408 | 429 | 500..) => {
-            visit.report.problem(&area, format!("{host} starts no sign-in: {words}"), "run: keyfob doctor, in a while");
+            let mend = Mend::run("keyfob doctor").tail(", in a while");
+            visit.report.problem(&area, format!("{host} starts no sign-in: {words}"), mend);
         }
         (_, 404) => visit.report.problem(
             &area,
@@ -164,7 +166,7 @@ fn ask_for_code(visit: &mut Visit<'_>, profile: &Profile, endpoints: &Endpoints,
         (code, _) => visit.report.problem(
             &area,
             format!("{host} starts no sign-in: {words}"),
-            format!("{} ({})", registration_hint(profile, code), written(profile)),
+            format!("{} ({})", registration_hint(profile, code, Written::InProfile), written(profile)),
         ),
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::error::{Error, Result};
 use crate::escape::defuse;
 use crate::human::paper::{Ink, Paper};
+use crate::mend::Mend;
 use crate::output::document;
 
 /// How bad it is.
@@ -64,8 +65,7 @@ struct Finding {
     area: Area,
     level: Level,
     what: String,
-    /// `run: COMMAND`, or the edit in words.
-    mend: Option<String>,
+    mend: Option<Mend>,
 }
 
 /// All that was found. Nothing in it is secret, and all of it is fit to be shown.
@@ -87,22 +87,29 @@ impl Report {
     }
 
     /// Something to know, and what would be better, where there is something.
-    pub(crate) fn warning(&mut self, area: &Area, what: impl AsRef<str>, mend: Option<&str>) {
+    pub(crate) fn warning(&mut self, area: &Area, what: impl AsRef<str>, mend: Option<Mend>) {
         self.add(area, Level::Warning, what.as_ref(), mend);
     }
 
-    pub(crate) fn problem(&mut self, area: &Area, what: impl AsRef<str>, mend: impl AsRef<str>) {
-        self.add(area, Level::Problem, what.as_ref(), Some(mend.as_ref()));
+    pub(crate) fn problem(&mut self, area: &Area, what: impl AsRef<str>, mend: impl Into<Mend>) {
+        self.add(area, Level::Problem, what.as_ref(), Some(mend.into()));
     }
 
     /// An error as a command would have told it.
     pub(crate) fn error(&mut self, area: &Area, error: &Error) {
-        self.problem(area, error.text(), error.mend().unwrap_or("mend that, then run: keyfob doctor"));
+        let again = || Mend::run("keyfob doctor").lead("mend that, then");
+        self.problem(area, error.text(), error.mend().cloned().unwrap_or_else(again));
+    }
+
+    /// The same, and what it stood in the way of.
+    pub(crate) fn error_in(&mut self, area: &Area, what: &str, error: &Error) {
+        let again = || Mend::run("keyfob doctor").lead("mend that, then");
+        self.problem(area, format!("{what}: {}", error.text()), error.mend().cloned().unwrap_or_else(again));
     }
 
     /// The same thing is said once, however many ways led to it.
-    fn add(&mut self, area: &Area, level: Level, what: &str, mend: Option<&str>) {
-        let (what, mend) = (defuse(what), mend.map(defuse));
+    fn add(&mut self, area: &Area, level: Level, what: &str, mend: Option<Mend>) {
+        let what = defuse(what);
         let same = |known: &Finding| {
             (&known.what, &known.mend) == (&what, &mend) && (known.area == *area || level == Level::Problem)
         };
@@ -141,7 +148,7 @@ impl Report {
             let line = paper.fold(11, &format!("  {level:<7}  {}", finding.what));
             let _ = writeln!(text, "  {}{}", paper.paint(finding.level.ink(), level), &line[2 + level.len()..]);
             if let Some(mend) = &finding.mend {
-                let _ = writeln!(text, "           {mend}");
+                let _ = writeln!(text, "           {}", mend.words());
             }
         }
         let count = |level| self.findings.iter().filter(|finding| finding.level == level).count();
@@ -163,18 +170,24 @@ impl Report {
     ///     "area": "git",                   "programs", "places", "profile NAME", "git", "docker" or "kubectl"
     ///     "level": "problem",              "ok", "warning" (it works, and is worth knowing) or "problem"
     ///     "what": "...",                   one line for a person; its words may change
-    ///     "mend": "run: ..."               "run: COMMAND" or an edit in words; null where nothing need be done.
-    ///   }]                                 A problem always has one.
+    ///     "mend": "run: ...",              "run: COMMAND" or an edit in words; null where nothing need be done.
+    ///                                      A problem always has one.
+    ///     "run": ["keyfob", "login"]       the command by its words, where it is one; else the member is absent
+    ///   }]
     /// }
     /// ```
     pub(crate) fn as_json(&self) -> Result<String> {
         let finding = |finding: &&Finding| {
-            json!({
+            let mut members = json!({
                 "area": finding.area.name(),
                 "level": finding.level.name(),
                 "what": finding.what,
-                "mend": finding.mend,
-            })
+                "mend": finding.mend.as_ref().map(Mend::words),
+            });
+            if let Some(argv) = finding.mend.as_ref().and_then(Mend::argv) {
+                members["run"] = json!(argv);
+            }
+            members
         };
         let findings: Vec<Value> = self.sorted().iter().map(finding).collect();
         let value = json!({ "version": 1, "healthy": self.is_healthy(), "findings": findings });
@@ -193,7 +206,7 @@ mod tests {
         report.ok(&Area::Client("git"), "a\u{1b}[2J");
         report.warning(&Area::Profile("acme".into()), "b", None);
         for _ in 0..2 {
-            report.problem(&Area::Programs, "c", "run: d");
+            report.problem(&Area::Programs, "c", Mend::run("d"));
         }
         assert_eq!(
             report.as_text(&Paper::NONE),
@@ -201,14 +214,18 @@ mod tests {
              git\n  ok       a\\u{1b}[2J\n\n1 problem, 1 warning\n"
         );
         let narrow = Paper { width: Some(24), ..Paper::NONE };
-        report.warning(&Area::Client("kubectl"), "what is long is folded", Some("run: this is not, to be copied"));
+        report.warning(
+            &Area::Client("kubectl"),
+            "what is long is folded",
+            Some(Mend::run("this is not, to be copied")),
+        );
         let said = report.as_text(&narrow);
         let folded = "  warning  what is long\n           is folded\n           run: this is not, to be copied\n";
         assert!(said.contains(folded), "{said}");
         assert!(!report.is_healthy());
         let value: Value = serde_json::from_str(&report.as_json().unwrap()).unwrap();
         assert_eq!((&value["version"], &value["healthy"]), (&json!(1), &json!(false)));
-        let first = json!({ "area": "programs", "level": "problem", "what": "c", "mend": "run: d" });
+        let first = json!({ "area": "programs", "level": "problem", "what": "c", "mend": "run: d", "run": ["d"] });
         assert_eq!(value["findings"][0], first);
     }
 }

@@ -5,6 +5,7 @@ use super::{Visit, area, errand, expected};
 use crate::clock::{self, Clock, Timestamp};
 use crate::error::Kind;
 use crate::escape::escape;
+use crate::mend::Mend;
 use crate::model::{Ask, Endpoints, Profile, TokenKind};
 use crate::oauth::http::Http;
 use crate::oauth::jwt::{self, Claims};
@@ -53,7 +54,7 @@ pub(crate) fn examine<'a>(
         expected::compare_kept(visit, profile, &record);
         return false;
     }
-    let login = format!("run: {}", profile.login_command());
+    let login = Mend::ask_person(profile.login_command());
     if let Some(pending) = record.pending.as_ref().filter(|pending| pending.is_live(now)) {
         let (code, page) = (escape(&pending.user_code), escape(&pending.verification_uri));
         visit.report.warning(&area, format!("a sign-in waits for approval of {code} at {page}"), None);
@@ -62,7 +63,7 @@ pub(crate) fn examine<'a>(
     if record.signed_in_at.is_some() && profile.keep_refresh_token {
         visit.report.problem(&area, "the session has ended, and cannot be renewed", login);
     } else {
-        visit.report.warning(&area, "nobody is signed in", Some(&login));
+        visit.report.warning(&area, "nobody is signed in", Some(login));
     }
     true
 }
@@ -102,7 +103,7 @@ fn renew<'a>(
                 }
                 _ => {
                     let what = "the session is not renewed to try it: the provider asks to be left alone";
-                    visit.report.warning(&area, what, Some("run: keyfob doctor, in a while"));
+                    visit.report.warning(&area, what, Some(Mend::run("keyfob doctor").tail(", in a while")));
                 }
             }
             true

@@ -141,7 +141,7 @@ pub(super) fn settle(record: &mut Record) {
     if let Some(failure) = &mut record.failure {
         failure.at = if (0..30).contains(&(NOW - failure.at)) { failure.at } else { LONG_AGO };
         "told".clone_into(&mut failure.text);
-        failure.hint = None;
+        failure.mend = None;
     }
     record.retry_at = record.retry_at.filter(|at| *at > NOW);
 }

@@ -4,6 +4,7 @@ use super::provider::{CODE_LIFE, INTERVAL};
 use super::world::{Message, Name, Reply, Span};
 use crate::clock::Timestamp;
 use crate::machine::{Got, NoCode};
+use crate::mend::Mend;
 use crate::model::{Slot, Token};
 use crate::oauth::answer::{self, Answer, TokenAnswer};
 use crate::oauth::device::{self, Pending};
@@ -75,7 +76,7 @@ pub(super) fn response(message: Message, reply: Reply) -> Result<Response, Unrea
         Reply::InvalidGrant => error("invalid_grant"),
         Reply::Transient { patience } => answered(503, String::new(), patience.then_some(PATIENCE)),
         Reply::Nothing => {
-            let (why, mend) = ("no answer".to_owned(), "try again".to_owned());
+            let (why, mend) = ("no answer".to_owned(), Mend::wait("try again"));
             return Err(Unreachable { why, mend, is_lasting: false });
         }
         Reply::Pending => error("authorization_pending"),

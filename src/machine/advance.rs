@@ -5,6 +5,7 @@ use super::{Aside, At, Call, Effect, Machine, Outcome, Purpose, Setting, SignIn}
 use crate::clock::Timestamp;
 use crate::decision;
 use crate::error::{Error, Kind};
+use crate::mend::Mend;
 use crate::oauth::device::Pending;
 use crate::store::Record;
 
@@ -44,7 +45,7 @@ impl Machine {
             return self.then(At::Ended, Effect::End(Outcome::Code(Box::new(pending))));
         }
         let error = Error::new(Kind::Transient, "another keyfob is starting a sign-in just now");
-        self.fail(error.hint("run it again"))
+        self.fail(error.hint(Mend::wait("run it again")))
     }
 
     /// There is room for a code: the one that waits for approval, or a new one.
@@ -65,6 +66,6 @@ impl Machine {
             return self.save(At::SavingCode(pending));
         }
         let error = Error::new(Kind::SignInEnded, "the sign-in was called off");
-        self.fail(error.hint("run it again"))
+        self.fail(error.hint(Mend::wait("run it again")))
     }
 }

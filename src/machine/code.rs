@@ -1,10 +1,11 @@
 //! A code: it begins, is polled for, and is approved or over (RFC 8628 sections 3.1 to 3.5).
 
 use super::words::after_colon;
-use super::{Aside, At, Call, Effect, Machine, NoCode, Purpose, Role, Setting, Why, registration_hint};
+use super::{Aside, At, Call, Effect, Machine, NoCode, Purpose, Role, Setting, Why, Written, registration_hint};
 use crate::clock::Timestamp;
 use crate::decision;
 use crate::error::{Error, Kind};
+use crate::mend::Mend;
 use crate::oauth::TokenAnswer;
 use crate::oauth::answer::Answer;
 use crate::oauth::device::{Pending, Step};
@@ -35,7 +36,7 @@ impl Machine {
                 record.failure = None;
                 self.save(At::SavingBegun(pending))
             }
-            Err(why) => self.save_failure(setting.no_code(why), None, false, now),
+            Err(why) => self.save_failure(setting.no_code(why, Written::InProfile), None, false, now),
         }
     }
 
@@ -80,19 +81,20 @@ impl Machine {
             }
             Step::Denied(words) => {
                 let what = format!("the sign-in to {title} was denied{}", after_colon(&words));
-                let hint = format!("to try again, run: {}", setting.login_command());
-                Error::new(Kind::SignInEnded, what).hint(hint)
+                Error::new(Kind::SignInEnded, what).hint(Mend::command(setting.login_command()).lead("to try again,"))
             }
             Step::Expired(words) => setting.expired(&words),
             // Nobody's word was no: nothing to remember against the next who asks.
             Step::Lost => Error::new(Kind::Transient, "what was approved was lost when a keyfob was interrupted")
-                .hint(format!("run the command again, or: {}", setting.login_command())),
+                .hint(Mend::command(setting.login_command()).lead("run the command again, or")),
             Step::Refused { code, words } => {
                 let what = format!("{} ended the sign-in: {words}", setting.provider());
-                let login = setting.login_command();
+                let login = Mend::command(setting.login_command());
                 Error::new(Kind::Refused, what).hint(match code.as_str() {
-                    "invalid_grant" | "" => format!("to try again, run: {login}"),
-                    code => format!("{}; then run: {login}", registration_hint(setting.profile, code)),
+                    "invalid_grant" | "" => login.lead("to try again,"),
+                    code => {
+                        login.lead(&format!("{}; then", registration_hint(setting.profile, code, Written::InProfile)))
+                    }
                 })
             }
         };

@@ -6,6 +6,7 @@ use super::{Aside, At, Effect, LIVING_PATIENCE, LOCK_PATIENCE, Machine, Purpose,
 use crate::clock::Timestamp;
 use crate::decision::{self, Attempt, Decision};
 use crate::error::{Error, Kind};
+use crate::mend::Mend;
 use crate::model::{Ask, Token};
 use crate::store::{Failure, Record};
 use crate::trace::trace;
@@ -44,7 +45,7 @@ impl Machine {
     pub(super) fn lock_is_busy(self, why: Why) -> (Self, Effect) {
         if self.waited > self.longest_wait {
             let error = Error::new(Kind::Transient, "another keyfob has been at work on this for too long");
-            return self.fail(error.hint("try again, or end the other process"));
+            return self.fail(error.hint(Mend::wait("try again, or end the other process")));
         }
         self.then(At::LockPause(why), Effect::Pause)
     }

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::decision::{self, Decision};
 use crate::error::{Error, Kind};
 use crate::human::Presence;
+use crate::mend::Mend;
 use crate::oauth::device::Pending;
 use crate::oauth::http;
 use crate::store::Record;
@@ -90,7 +91,7 @@ impl Machine {
             let title = setting.profile.title();
             let what = format!("another keyfob holds the sign-in to {title} and does nothing with it");
             let error = Error::new(Kind::Transient, what);
-            return self.fail(error.hint("end that process (is it stopped?) and try again"));
+            return self.fail(error.hint(Mend::wait("end that process (is it stopped?) and try again")));
         }
         self.then(At::LoginPause, Effect::Pause)
     }

@@ -4,6 +4,7 @@ use super::{Aside, At, Call, Effect, Machine, Setting};
 use crate::clock::Timestamp;
 use crate::decision;
 use crate::error::{Error, Kind};
+use crate::mend::Mend;
 use crate::oauth::TokenAnswer;
 use crate::oauth::answer::Answer;
 use crate::oauth::message::Unreachable;
@@ -71,20 +72,23 @@ impl Machine {
             }
             Outcome::Misconfigured(words) => {
                 let what = format!("{} refuses to renew the session of {title}: {words}", setting.provider());
-                let login = setting.login_command();
-                let hint = format!("check the profile and the provider's registration, or run: {login}");
-                self.not_renewed(Error::new(Kind::Refused, what).hint(hint), now)
+                let login = Mend::command(setting.login_command());
+                let mend = login.lead("check the profile and the provider's registration, or");
+                self.not_renewed(Error::new(Kind::Refused, what).hint(mend), now)
             }
             Outcome::Unreachable(Unreachable { why, mend, is_lasting }) => {
                 self.record().retry_at = None;
                 let kind = if is_lasting { Kind::Configuration } else { Kind::Transient };
                 let what = format!("cannot renew the session of {title}: {why}");
-                self.not_renewed(Error::new(kind, what).hint(format!("the session is kept; {mend}")), now)
+                self.not_renewed(Error::new(kind, what).hint(mend.lead("the session is kept;")), now)
             }
             Outcome::Transient { why, retry_after } => {
                 self.record().retry_at = retry_after.map(|seconds| now.saturating_add_unsigned(seconds));
                 let what = format!("cannot renew the session of {title}: {why}");
-                self.not_renewed(Error::new(Kind::Transient, what).hint("the session is kept; try again"), now)
+                self.not_renewed(
+                    Error::new(Kind::Transient, what).hint(Mend::wait("the session is kept; try again")),
+                    now,
+                )
             }
         }
     }

@@ -4,6 +4,7 @@ use super::{NoCode, Setting};
 use crate::clock::{self, Timestamp};
 use crate::error::{Error, Kind};
 use crate::escape::escape;
+use crate::mend::{Argv, Mend};
 use crate::model::provider::Stage;
 use crate::model::{Ask, Profile, Slot, Token, TokenKind};
 use crate::oauth::TokenAnswer;
@@ -19,10 +20,10 @@ impl Setting<'_> {
 
     /// The command that mends a missing sign-in. Without a refresh token one sign-in fills one slot: then it has to be the
     /// place's own.
-    pub(crate) fn login_command(&self) -> String {
+    pub(crate) fn login_command(&self) -> Argv {
         let named = self.profile.name.is_some() && !self.profile.keep_refresh_token;
         if named && self.destination.slot != self.profile.plain.slot {
-            return format!("keyfob login https://{}", self.place);
+            return ["keyfob", "login", &format!("https://{}", self.place)].map(str::to_owned).into();
         }
         self.profile.login_command()
     }
@@ -30,18 +31,18 @@ impl Setting<'_> {
     pub(super) fn asked_for_patience(&self, until: Timestamp, now: Timestamp) -> Error {
         let wait = clock::span(until - now);
         Error::new(Kind::Transient, format!("{} asks to be left alone for {wait}", self.provider()))
-            .hint("the session is kept; try again then")
+            .hint(Mend::wait("the session is kept; try again then"))
     }
 
     pub(super) fn refused_again(&self, token: &Token, challenge: Option<&str>, now: Timestamp) -> Error {
         let age = clock::span(now - token.received_at);
         let words = challenge.map(|words| format!(" ({words})")).unwrap_or_default();
         let what = format!("{} refuses a token that was renewed {age} ago{words}", self.place);
-        let login = self.login_command();
+        let login = Mend::command(self.login_command());
         Error::new(Kind::Refused, what).hint(if challenge.is_some_and(|words| words.contains("insufficient_scope")) {
-            format!("it wants more than the token allows: extend scopes in the profile, then run: {login}")
+            login.lead("it wants more than the token allows: extend scopes in the profile, then")
         } else {
-            format!("see which issuer, audience and organization it expects; to sign in as somebody else, run: {login}")
+            login.lead("see which issuer, audience and organization it expects; to sign in as somebody else,")
         })
     }
 
@@ -67,13 +68,13 @@ impl Setting<'_> {
     /// The code's time is over; what the server says of it.
     pub(super) fn expired(&self, words: &str) -> Error {
         let what = format!("the code expired before it was approved{}", after_colon(words));
-        Error::new(Kind::SignInEnded, what).hint(format!("for a new one, run: {}", self.login_command()))
+        Error::new(Kind::SignInEnded, what).hint(Mend::command(self.login_command()).lead("for a new one,"))
     }
 
     /// The code that was shown is gone from the record.
     pub(super) fn called_off(&self) -> Error {
         Error::new(Kind::SignInEnded, format!("the sign-in to {} was called off", self.profile.title()))
-            .hint(format!("to try again, run: {}", self.login_command()))
+            .hint(Mend::command(self.login_command()).lead("to try again,"))
     }
 
     /// Only a person could go on, and none is here: what waits for one, or why. `ended`: the provider's words, where it has
@@ -87,15 +88,15 @@ impl Setting<'_> {
                 Kind::HumanNeeded,
                 format!("the sign-in to {title} waits for approval of {code} at {uri}"),
             )
-            .hint(format!("approve it, or run: {login}"));
+            .hint(Mend::ask_person(login).lead("approve it, or"));
         }
-        let Some(words) = ended else { return nobody(self.profile, why, &login) };
+        let Some(words) = ended else { return nobody(self.profile, why, login) };
         let what = format!("the session of {title} has ended ({words}) and nobody is here to sign in ({why})");
-        Error::new(Kind::HumanNeeded, what).hint(format!("run: {login}"))
+        Error::new(Kind::HumanNeeded, what).hint(Mend::ask_person(login))
     }
 
     /// Why there is no code.
-    pub(crate) fn no_code(&self, why: NoCode) -> Error {
+    pub(crate) fn no_code(&self, why: NoCode, written: Written) -> Error {
         let error = match why {
             NoCode::NotAsked(error) => return error,
             NoCode::Unreachable(Unreachable { why, mend, is_lasting }) => {
@@ -107,9 +108,9 @@ impl Setting<'_> {
         let host = http::host(&self.endpoints.device_authorization);
         let what = format!("{host} starts no sign-in: {}", error.words());
         match error.status {
-            408 | 429 | 500.. => Error::new(Kind::Transient, what).hint("try again"),
-            404 => Error::new(Kind::Refused, what).hint(registration_hint(self.profile, "invalid_client")),
-            _ => Error::new(Kind::Refused, what).hint(registration_hint(self.profile, &error.code)),
+            408 | 429 | 500.. => Error::new(Kind::Transient, what).hint(Mend::wait("try again")),
+            404 => Error::new(Kind::Refused, what).hint(registration_hint(self.profile, "invalid_client", written)),
+            _ => Error::new(Kind::Refused, what).hint(registration_hint(self.profile, &error.code, written)),
         }
     }
 
@@ -130,23 +131,35 @@ impl Setting<'_> {
 }
 
 /// Only a person could go on, and none is here.
-pub(crate) fn nobody(profile: &Profile, why: &str, login: &str) -> Error {
+pub(crate) fn nobody(profile: &Profile, why: &str, login: Argv) -> Error {
     let what = format!("nobody is here to sign in to {} ({why})", profile.title());
-    Error::new(Kind::HumanNeeded, what).hint(format!("run: {login}"))
+    Error::new(Kind::HumanNeeded, what).hint(Mend::ask_person(login))
+}
+
+/// Where what is wrong was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    InProfile,
+    /// As options, of a profile that is yet to be written.
+    OnCommandLine,
 }
 
 /// What mends a refusal to start a sign-in, by its code.
-pub(crate) fn registration_hint(profile: &Profile, code: &str) -> String {
+pub(crate) fn registration_hint(profile: &Profile, code: &str, written: Written) -> String {
     let docs = profile.preset.docs;
+    let (client_id, scopes) = match written {
+        Written::InProfile => ("client_id in the profile", "scopes in the profile"),
+        Written::OnCommandLine => ("--client-id", "--scope"),
+    };
     match code {
-        "invalid_client" => format!("check client_id in the profile; see {docs}"),
+        "invalid_client" => format!("check {client_id}; see {docs}"),
         "unauthorized_client" => {
-            format!("check client_id in the profile, and allow the device flow for this client; see {docs}")
+            format!("check {client_id}, and allow the device flow for this client; see {docs}")
         }
         "access_denied" | "device_flow_disabled" | "unsupported_grant_type" => {
             format!("allow the device flow for this client; see {docs}")
         }
-        "invalid_scope" => "correct scopes in the profile".to_owned(),
+        "invalid_scope" => format!("correct {scopes}"),
         _ => format!("see {docs}"),
     }
 }

@@ -1,6 +1,7 @@
 //! A profile: whom to sign in to, as which client; as it is after the file was checked, so that it can hold no illegal
 //! combination.
 
+use crate::mend::Argv;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -47,20 +48,20 @@ impl Profile {
     }
 
     /// The command that signs in to it.
-    pub(crate) fn login_command(&self) -> String {
+    pub(crate) fn login_command(&self) -> Argv {
         match (&self.name, self.hosts.first()) {
-            (Some(name), _) => format!("keyfob login {name}"),
+            (Some(name), _) => vec!["keyfob".to_owned(), "login".to_owned(), name.clone()],
             (None, host) => {
-                let issuer = self.issuer.as_ref().map(|issuer| format!(" --issuer {issuer}")).unwrap_or_default();
-                let host = host.map(|(entry, _)| format!(" --host {entry}")).unwrap_or_default();
+                let issuer = self.issuer.iter().map(|issuer| ("--issuer", issuer.clone()));
+                let host = host.into_iter().map(|(entry, _)| ("--host", entry.to_string()));
                 let mut usual: Vec<&str> = self.preset.scopes.to_vec();
                 usual.sort_unstable();
                 let own = self.plain.slot.scopes.iter().filter(|_| self.plain.slot.scopes != usual);
-                let scopes = own.fold(String::new(), |text, scope| text + " --scope " + scope);
-                format!(
-                    "keyfob login --provider {} --client-id {}{issuer}{scopes}{host}",
-                    self.preset.name, self.client_id
-                )
+                let scopes = own.map(|scope| ("--scope", scope.clone()));
+                let provider = [("--provider", self.preset.name.to_owned()), ("--client-id", self.client_id.clone())];
+                let options = provider.into_iter().chain(issuer).chain(scopes).chain(host);
+                let words = options.flat_map(|(option, value)| [option.to_owned(), value]);
+                ["keyfob", "login"].map(str::to_owned).into_iter().chain(words).collect()
             }
         }
     }

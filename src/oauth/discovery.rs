@@ -9,6 +9,7 @@ use super::http::{self, Http};
 use super::message::{Form, Response, Unreachable};
 use crate::error::{Error, Kind, Result};
 use crate::escape::escape;
+use crate::mend::Mend;
 use crate::model::location::Scheme;
 use crate::model::provider::Preset;
 use crate::model::{Endpoints, Location, SecretBy, SpeltEndpoints};
@@ -64,11 +65,12 @@ pub(crate) fn fetch(http: &dyn Http, issuer: &str) -> Result<Metadata> {
                 let what = format!("{host} describes no issuer \"{}\": {words}", escape(issuer));
                 let transient = matches!(response.status, 408 | 429 | 500..);
                 let (kind, mend) = if transient {
-                    (Kind::Transient, "try again")
+                    (Kind::Transient, Mend::wait("try again"))
                 } else {
                     (
                         Kind::Refused,
-                        "correct issuer in the profile, or give device_authorization_endpoint and token_endpoint there",
+                        "correct issuer in the profile, or give device_authorization_endpoint and token_endpoint there"
+                            .into(),
                     )
                 };
                 refusal = Some(Error::new(kind, what).hint(mend));
@@ -243,7 +245,7 @@ mod tests {
         let nothing = SpeltEndpoints::default();
         let token = r#","token_endpoint":"https://a.dev/t""#;
         let error = told(token, &nothing).unwrap_err();
-        assert!(error.mend().unwrap().contains("write device_authorization_endpoint"), "{error}");
+        assert!(error.mend().unwrap().words().contains("write device_authorization_endpoint"), "{error}");
         for url in [
             "http://evil.dev/d",
             "http://127.0.0.1:9/d",
@@ -258,6 +260,6 @@ mod tests {
         let spelt =
             SpeltEndpoints { device_authorization: Some("https://a.dev/d".to_owned()), ..SpeltEndpoints::default() };
         assert_eq!(told(token, &spelt).unwrap().device_authorization, "https://a.dev/d");
-        assert!(told("", &spelt).unwrap_err().mend().unwrap().contains("write token_endpoint"));
+        assert!(told("", &spelt).unwrap_err().mend().unwrap().words().contains("write token_endpoint"));
     }
 }

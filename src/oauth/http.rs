@@ -18,6 +18,7 @@ use super::traced;
 use crate::clock;
 use crate::config::proxy::{BadProxy, Proxies, Proxy};
 use crate::escape::escape;
+use crate::mend::Mend;
 use crate::model::Location;
 use crate::trace::trace;
 
@@ -61,7 +62,7 @@ impl Web {
     fn agent(&self, url: &str, patience: Duration) -> Result<Agent, Unreachable> {
         // Profiles and metadata were checked when they were read: plain http is on this machine.
         let plain = url.starts_with("http://");
-        let lasting = |why: String, mend: &str| Unreachable { why, mend: mend.to_owned(), is_lasting: true };
+        let lasting = |why: String, mend: &str| Unreachable { why, mend: mend.into(), is_lasting: true };
         let roots = self.roots().map_err(|error| lasting(format!("{error:#}"), "correct ca_file in the profile"))?;
         let proxy = match Location::parse(url) {
             Ok(location) => (self.proxies)().choose(&location).map_err(|BadProxy { variable, why }| {
@@ -168,14 +169,14 @@ pub(crate) fn host(url: &str) -> String {
 /// are quoted that hold no part of a request.
 fn why(url: &str, proxy: Option<&Proxy>, error: &ureq::Error) -> Unreachable {
     let host = host(url);
-    let passing = |why: String, mend: String| Unreachable { why, mend, is_lasting: false };
-    let lasting = |why: String, mend: String| Unreachable { why, mend, is_lasting: true };
-    let again = || "try again".to_owned();
+    let passing = |why: String, mend: Mend| Unreachable { why, mend, is_lasting: false };
+    let lasting = |why: String, mend: Mend| Unreachable { why, mend, is_lasting: true };
+    let again = || Mend::wait("try again");
     // Whom the connection was meant for, and what sent us there.
     let (peer, its_mend) = match proxy {
         Some(Proxy { variable, authority, url: _ }) => {
             let mend = format!("correct {variable}, or add {host} to NO_PROXY");
-            (format!("the proxy {authority} ({variable})"), Some(mend))
+            (format!("the proxy {authority} ({variable})"), Some(Mend::from(mend)))
         }
         None => (host.clone(), None),
     };
@@ -183,26 +184,26 @@ fn why(url: &str, proxy: Option<&Proxy>, error: &ureq::Error) -> Unreachable {
         return match words.as_str() {
             words if words.contains("certificate expired") => lasting(
                 format!("the certificate of {host} has expired, or this machine's clock is ahead"),
-                "check the clock (date -u); if it is right, the server needs a new certificate".to_owned(),
+                "check the clock (date -u); if it is right, the server needs a new certificate".into(),
             ),
             words if words.contains("not valid yet") => lasting(
                 format!("the certificate of {host} is not valid yet, or this machine's clock is behind"),
-                "check the clock (date -u)".to_owned(),
+                "check the clock (date -u)".into(),
             ),
             words => lasting(
                 format!("no secure connection to {host}: {words}"),
-                "name its issuer's certificate as ca_file in the profile".to_owned(),
+                "name its issuer's certificate as ca_file in the profile".into(),
             ),
         };
     }
-    let no_address = |its_mend: Option<String>| {
-        let mend = "check the name, and whether the network is up".to_owned();
+    let no_address = |its_mend: Option<Mend>| {
+        let mend = "check the name, and whether the network is up".into();
         passing(format!("{peer} has no address"), its_mend.unwrap_or(mend))
     };
     match error {
         ureq::Error::HostNotFound => no_address(its_mend),
         ureq::Error::Timeout(_) => {
-            let mend = "try again; where the network wants a proxy, set HTTPS_PROXY".to_owned();
+            let mend = Mend::wait("try again; where the network wants a proxy, set HTTPS_PROXY");
             passing(format!("{peer} did not answer in time"), its_mend.unwrap_or(mend))
         }
         ureq::Error::ConnectProxyFailed(words) => {
@@ -211,7 +212,7 @@ fn why(url: &str, proxy: Option<&Proxy>, error: &ureq::Error) -> Unreachable {
             let words = answer.map_or_else(|| escape(words), |number| format!("it answered {}", escape(number)));
             let mend = match (answer, proxy) {
                 (Some("407"), Some(Proxy { variable, .. })) => {
-                    format!("write {variable} as http://USER:PASSWORD@HOST:PORT, or add {host} to NO_PROXY")
+                    format!("write {variable} as http://USER:PASSWORD@HOST:PORT, or add {host} to NO_PROXY").into()
                 }
                 _ => its_mend.unwrap_or_else(again),
             };
@@ -220,7 +221,7 @@ fn why(url: &str, proxy: Option<&Proxy>, error: &ureq::Error) -> Unreachable {
         ureq::Error::BodyExceedsLimit(_) => passing(format!("{host} sent more than a megabyte"), again()),
         ureq::Error::Io(error) if is_no_getent(error) => lasting(
             format!("cannot look up {peer}: {NoGetent}"),
-            "install it: libc-bin on Debian and Ubuntu, glibc-common on Fedora".to_owned(),
+            "install it: libc-bin on Debian and Ubuntu, glibc-common on Fedora".into(),
         ),
         // std has no kind of its own for a name that is not found; this is its text for all that getaddrinfo says.
         ureq::Error::Io(error) if error.to_string().starts_with("failed to lookup address") => no_address(its_mend),
@@ -315,7 +316,7 @@ mod tests {
         ] {
             let proxy = is_proxied.then(proxy);
             let told = why("https://a.dev/token", proxy.as_ref(), &error);
-            assert!(told.why.starts_with(said) && told.mend.contains(mend), "{told:?}");
+            assert!(told.why.starts_with(said) && told.mend.words().contains(mend), "{told:?}");
             assert!(!told.why.contains("s3cret") && !told.why.contains('\u{1b}'), "{told:?}");
         }
     }

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroize;
 
 use crate::clock::Timestamp;
+use crate::mend::Mend;
 use crate::model::SecretBy;
 use crate::secret::Secret;
 
@@ -168,7 +169,7 @@ pub(crate) struct Unreachable {
     /// One line for a person.
     pub(crate) why: String,
     /// What mends it.
-    pub(crate) mend: String,
+    pub(crate) mend: Mend,
     /// Trying again changes nothing: a certificate that is not trusted, a proxy that is none.
     pub(crate) is_lasting: bool,
 }

@@ -77,13 +77,6 @@ fn parse_stat(number: u32, stat: &str) -> Option<Parent> {
     Some(Parent { id: ParentId::new(number, started), name: name.to_owned() })
 }
 
-/// What `git config` says of a key as it stands for the command that asks, `-c` options included; `None` where the key
-/// is not set, or git is not there. Raw: `credential.interactive` may be `never`, which `--type=bool` would refuse.
-pub(crate) fn git_config(key: &str) -> Option<String> {
-    let answer = ask("git", ["config", "--get", key], &With::default()).ok().filter(|answer| answer.succeeded)?;
-    Some(String::from_utf8_lossy(answer.stdout.expose()).trim().to_owned())
-}
-
 /// Starts a command and lets it go; whether it started. It holds none of our streams, and nobody waits for it.
 pub(crate) fn detach(words: &[String]) -> bool {
     let Some((program, args)) = words.split_first() else { return false };

@@ -52,9 +52,7 @@ pub(crate) fn profile<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a 
         (Some(name), _) => config.named(name),
         (None, [only]) => Ok(only),
         (None, []) => Err(Error::new(Kind::Usage, "there is no profile to set up for").hint(config.choices())),
-        (None, _) => {
-            Err(Error::new(Kind::Usage, "which profile?").hint(format!("add --profile; {}", config.choices())))
-        }
+        (None, _) => Err(Error::new(Kind::Usage, "which profile?").hint(config.choices().lead("add --profile;"))),
     }
 }
 
@@ -76,9 +74,9 @@ pub(crate) fn owner<'a>(config: &'a Config, only: Option<&'a Profile>, asked: &H
         let of = only.or(config.profiles.first().filter(|_| config.profiles.len() == 1));
         let hint = match (of, folders::user_config()) {
             (Some(profile), Some(path)) => {
-                format!("add \"{asked}\" to hosts of [profile.{}] in {}", profile.title(), path.display())
+                format!("add \"{asked}\" to hosts of [profile.{}] in {}", profile.title(), path.display()).into()
             }
-            _ => format!("add it to hosts of a profile; {}", config.choices()),
+            _ => config.choices().lead("add it to hosts of a profile;"),
         };
         Error::new(Kind::Configuration, format!("{who} for {asked}")).hint(hint)
     })

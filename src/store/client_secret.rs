@@ -9,6 +9,7 @@ use zeroize::Zeroize;
 
 use super::private;
 use crate::error::{Error, Kind, Result};
+use crate::mend::Mend;
 use crate::secret::Secret;
 
 /// More than any secret has.
@@ -21,7 +22,8 @@ pub(crate) fn read(path: &Path) -> Result<Secret> {
         return Err(error("is a symbolic link").hint("name the file itself in the profile"));
     }
     let Some(mut bytes) = private::read(path)? else {
-        return Err(error("does not exist").hint("write the secret to it, and run: chmod 600"));
+        return Err(error("does not exist")
+            .hint(Mend::run("chmod 600").with(path.display()).lead("write the secret to it, and")));
     };
     let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
     let secret = (bytes.len() <= LONGEST && Secret::new(text).is_token()).then(|| Secret::new(text));
@@ -43,7 +45,7 @@ pub(crate) fn keep(path: &Path, secret: &Secret) -> Result<bool> {
     if path.exists() {
         let other = || {
             Error::new(Kind::Configuration, format!("{} holds another client secret", path.display()))
-                .hint(format!("run: rm {}", path.display()))
+                .hint(Mend::run("rm").with(path.display()))
         };
         return if read(path)? == *secret { Ok(false) } else { Err(other()) };
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::private::{self, Taken};
 use crate::config::folders;
 use crate::error::{Error, Kind, Result};
+use crate::mend::Mend;
 
 /// The folders below the state folder, and the files in each, that are to be closed to everybody else.
 const FOLDERS: &[&str] = &["sessions", "passwords", "metadata", "parents"];
@@ -43,7 +44,7 @@ fn keeps_out(path: &Path, state: &Path) -> Result<()> {
         Taken::Lock(lock) => lock,
         Taken::Unwritable(why) => {
             return Err(Error::new(Kind::Broken, why)
-                .hint(format!("make room or make the folder writable: run: chmod u+rwx {}", state.display())));
+                .hint(Mend::run("chmod u+rwx").with(state.display()).lead("make room or make the folder writable:")));
         }
         Taken::Held => return Err(Error::new(Kind::Broken, format!("{} is locked", path.display())).hint(elsewhere)),
     };

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::private;
 use crate::error::{Error, Kind, Result};
+use crate::mend::Mend;
 
 /// No file that people edit is larger.
 const SIZE_LIMIT: u64 = 1 << 20;
@@ -70,7 +71,7 @@ impl Foreign {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 return Err(Error::new(Kind::Transient, format!("another program edits {}", self.path.display()))
-                    .hint(format!("wait for it; if none does, run: rm {}", lock.display())));
+                    .hint(Mend::run("rm").with(lock.display()).lead("wait for it; if none does,")));
             }
             Err(error) => return Err(cannot(error)),
         };
@@ -125,7 +126,7 @@ fn follow(path: &Path) -> Result<PathBuf> {
         }
     }
     Err(Error::new(Kind::Broken, format!("{} is a link that leads round in a circle", path.display()))
-        .hint(format!("run: rm {}", path.display())))
+        .hint(Mend::run("rm").with(path.display())))
 }
 
 /// The same path without a link among its folders, so that a file has one name whether it is there already or not.

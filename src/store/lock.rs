@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
+use crate::mend::Mend;
 use crate::trace::trace;
 
 /// A lock that is held until it is dropped; or, where there are no locks to be had, its place.
@@ -98,7 +99,7 @@ pub(crate) fn patiently<T>(clock: &dyn Clock, mut attempt: impl FnMut(Duration) 
         clock.sleep(jitter(count));
     }
     Err(Error::new(Kind::Transient, "another keyfob has been at work on this for too long")
-        .hint("try again, or end the other process"))
+        .hint(Mend::wait("try again, or end the other process")))
 }
 
 /// The pause before another attempt: 10 to 250 ms, longer with every attempt and never the same for two processes, so

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use super::lock::{Attempt, Lock};
 use crate::clock::{self, Timestamp};
 use crate::error::{Error, Kind, Result};
+use crate::mend::Mend;
 
 /// No file of ours is larger; something that is, is none.
 pub(super) const SIZE_LIMIT: u64 = 1 << 20;
@@ -109,7 +110,7 @@ pub(super) fn examine(path: &Path) -> Result<()> {
         Err(error) if is_link(&error) => Err(link_error(path)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(Error::broken(format!("cannot read {}", path.display()), error)
-            .hint(format!("run: chmod 600 {}", path.display()))),
+            .hint(Mend::run("chmod 600").with(path.display()))),
     }
 }
 
@@ -269,7 +270,7 @@ fn is_link(_error: &io::Error) -> bool {
 
 fn link_error(path: &Path) -> Error {
     Error::new(Kind::Broken, format!("{} is a symbolic link, and keyfob follows none there", path.display()))
-        .hint(format!("run: rm {}", path.display()))
+        .hint(Mend::run("rm").with(path.display()))
 }
 
 /// Checks an open file: a plain one of ours that nobody else can read. Returns what the system knows of it.
@@ -278,18 +279,22 @@ fn refuse_open_file(file: &File, path: &Path) -> Result<fs::Metadata> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        let refuse = |what: &str, mend: &str| {
+        let refuse = |what: &str, mend: Mend| {
             let what = format!("{} {what}", path.display());
-            Err(Error::new(Kind::Broken, what).hint(format!("{mend} {}", path.display())))
+            Err(Error::new(Kind::Broken, what).hint(mend))
         };
         if !meta.is_file() {
-            return refuse("is no plain file", "remove");
+            return refuse("is no plain file", format!("remove {}", path.display()).into());
         }
-        if meta.uid() != rustix::process::geteuid().as_raw() {
-            return refuse("belongs to somebody else", "remove it, or run: chown \"$(id -u)\"");
+        let me = rustix::process::geteuid().as_raw();
+        if meta.uid() != me {
+            return refuse(
+                "belongs to somebody else",
+                Mend::run("chown").with(me).with(path.display()).lead("remove it, or"),
+            );
         }
         if meta.mode() & 0o077 != 0 {
-            return refuse("can be read by others", "run: chmod 600");
+            return refuse("can be read by others", Mend::run("chmod 600").with(path.display()));
         }
     }
     // On Windows the folder is below the person's own profile, whose access list the system keeps.
@@ -315,15 +320,16 @@ fn refuse_folder(folder: &Path, bits: u32, open: &str, mend: &str) -> Result<()>
     if meta.is_symlink() {
         return Err(link_error(folder));
     }
-    let refuse = |what: &str, mend: &str| {
+    let refuse = |what: &str, mend: Mend| {
         let error = Error::new(Kind::Broken, format!("the folder {} {what}", folder.display()));
-        Err(error.hint(format!("run: {mend} {}", folder.display())))
+        Err(error.hint(mend.with(folder.display())))
     };
-    if meta.uid() != rustix::process::geteuid().as_raw() {
-        return refuse("belongs to somebody else", "chown \"$(id -u)\"");
+    let me = rustix::process::geteuid().as_raw();
+    if meta.uid() != me {
+        return refuse("belongs to somebody else", Mend::run("chown").with(me));
     }
     if meta.mode() & bits != 0 {
-        return refuse(open, mend);
+        return refuse(open, Mend::run(mend));
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind};
+use crate::mend::Mend;
 use crate::model::{ParentId, Profile, Slot, Token};
 use crate::oauth::answer::{TokenAnswer, Who};
 use crate::oauth::device::Pending;
@@ -92,6 +93,13 @@ fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> R
     Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
 }
 
+fn mend_or_words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Mend>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(words) => Some(words.into()),
+        data => serde_json::from_value(data).ok(),
+    })
+}
+
 /// The last thing that went wrong, so that those who ask next are told and the provider is left in peace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub(crate) struct Failure {
@@ -100,8 +108,9 @@ pub(crate) struct Failure {
     pub(crate) outcome: u64,
     pub(crate) kind: Kind,
     pub(crate) text: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) hint: Option<String>,
+    /// Before it was data it was words.
+    #[serde(default, alias = "hint", deserialize_with = "mend_or_words", skip_serializing_if = "Option::is_none")]
+    pub(crate) mend: Option<Mend>,
     /// The slot that could not be renewed; none where it was a sign-in that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) slot: Option<Slot>,
@@ -114,8 +123,8 @@ impl Failure {
     /// The error that was reported then, in the same words.
     pub(crate) fn error(&self) -> Error {
         let error = Error::new(self.kind, self.text.clone());
-        match &self.hint {
-            Some(hint) => error.hint(hint.clone()),
+        match &self.mend {
+            Some(mend) => error.hint(mend),
             None => error,
         }
     }
@@ -290,10 +299,10 @@ impl Record {
     pub(crate) fn fail(&mut self, error: &Error, slot: Option<&Slot>, parent: Option<&ParentId>, now: Timestamp) {
         self.outcomes += 1;
         let slot = slot.cloned();
-        let hint = error.mend().map(str::to_owned);
+        let mend = error.mend().cloned();
         let parent = parent.cloned();
         self.failure =
-            Some(Failure { at: now, outcome: self.outcomes, kind: error.kind, text: error.text(), hint, slot, parent });
+            Some(Failure { at: now, outcome: self.outcomes, kind: error.kind, text: error.text(), mend, slot, parent });
     }
 }
 

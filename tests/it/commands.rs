@@ -1,3 +1,6 @@
+use serde_json::json;
+
+use crate::support::http::Reply;
 use crate::support::provider::{Endpoint, Manners, Provider};
 use crate::support::sandbox::{Sandbox, ask, finish, open_code, run, workos};
 
@@ -163,4 +166,59 @@ fn a_token_is_not_shown_to_a_terminal() {
         let piped = screen(&format!("{{ {client}; }} | tr -d e"));
         assert!(piped.contains("yJ"), "{client}: a pipe is answered: {piped}");
     }
+}
+
+/// A program that asked for JSON gets its failures as JSON, and people get their lines all the same.
+#[test]
+fn a_failure_is_json_where_json_was_asked_for() {
+    let error = |done: &crate::support::sandbox::Transcript| -> serde_json::Value {
+        let value: serde_json::Value = serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{done:?}"));
+        assert!(done.stderr.starts_with("keyfob: "), "{done:?}");
+        value["error"].clone()
+    };
+    let sandbox = Sandbox::new();
+    let usage = sandbox.run(&["status", "--json", "--wrong"], "");
+    assert_eq!(usage.code, Some(2));
+    let said = error(&usage);
+    assert_eq!((&said["kind"], &said["run"]), (&json!("usage"), &json!(["keyfob", "status", "--help"])));
+
+    let none = sandbox.run(&["login", "--start", "--json"], "");
+    assert_eq!((none.code, &error(&none)["kind"]), (Some(2), &json!("usage")));
+    assert_eq!(error(&none)["run"].as_array().unwrap()[..3], [json!("keyfob"), json!("setup"), json!("profile")]);
+
+    sandbox.configure("[profile.acme]\nprovider = \"workos\"\nclient_id = \"c\"\ncolour = \"red\"\n");
+    for command in [&["status", "--json"][..], &["login", "--start", "--json"]] {
+        let wrong = sandbox.run(command, "");
+        let said = error(&wrong);
+        assert_eq!((wrong.code, &said["kind"], &said["line"]), (Some(1), &json!("configuration"), &json!(4)), "{said}");
+        assert_eq!(said["file"], json!(sandbox.config()));
+        assert!(said["run"].is_null() && said["hint"].is_string(), "{said}");
+    }
+
+    let provider = Provider::start();
+    sandbox.configure(&workos(&provider, "acme", ""));
+    provider.instead(Endpoint::Start, Reply::json(400, r#"{"error":"invalid_client"}"#));
+    let refused = sandbox.run(&["login", "--start", "--json"], "");
+    assert_eq!((refused.code, &error(&refused)["kind"]), (Some(1), &json!("refused")), "{refused:?}");
+    provider.instead(Endpoint::Start, Reply::json(503, "{}"));
+    let unreachable = sandbox.run(&["login", "--start", "--json"], "");
+    assert_eq!((unreachable.code, &error(&unreachable)["kind"]), (Some(1), &json!("unreachable")), "{unreachable:?}");
+
+    let done = sandbox.run(&["doctor", "acme", "--json"], "");
+    assert!(done.code == Some(2) && error(&done)["kind"] == json!("usage"), "{done:?}");
+}
+
+/// What cannot be read is said beside what can.
+#[cfg(unix)]
+#[test]
+fn a_failure_stands_beside_the_answer_where_there_is_one() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_provider, sandbox) = signed_in();
+    let record = sandbox.record();
+    std::fs::set_permissions(&record, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let done = sandbox.run(&["status", "--json"], "");
+    let value: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(done.code, Some(1));
+    assert_eq!(value["sessions"][0]["state"], json!("broken"));
+    assert_eq!((&value["error"]["kind"], &value["error"]["run"]), (&json!("broken"), &json!(["chmod", "600", record])));
 }

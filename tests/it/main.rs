@@ -23,6 +23,7 @@ mod kubectl;
 // What docker, podman and skopeo say and hear.
 mod docker;
 // How the source is built.
+mod handbook;
 mod house;
 // What Bazel says and hears.
 mod bazel;

@@ -86,21 +86,57 @@ fn bash_completes() {
     assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("login logout\n", ""));
 }
 
-/// A page for each provider, from what `keyfob providers NAME` says.
+/// The names in the list of providers, in its order.
+fn providers() -> Vec<String> {
+    let table = printed(&["providers"]);
+    let lines = table.lines().skip(1).filter(|line| !line.starts_with("what to register"));
+    lines.map(|line| line.split_whitespace().next().expect("a name").to_owned()).collect()
+}
+
+/// The list, and what each needs.
+#[test]
+fn the_providers() {
+    assert_data_eq!(printed(&["providers"]), kept("tests/it/providers.txt"));
+    let each = providers().into_iter().map(|name| {
+        let sheet = printed(&["providers", &name]);
+        format!("$ keyfob providers {name}\n{sheet}\n")
+    });
+    assert_data_eq!(each.collect::<String>(), kept("tests/it/providers_each.txt"));
+}
+
+/// A page for each provider, from what `keyfob providers NAME` says, and a line for each in the page of them all.
 #[test]
 fn the_pages_of_the_providers() {
-    let table = printed(&["providers"]);
     let mut pages: Vec<PathBuf> = Vec::new();
-    for line in table.lines().skip(1).filter(|line| !line.starts_with("what to register")) {
-        let name = line.split_whitespace().next().expect("a name");
+    let (mut works, mut does_not) = (String::new(), String::new());
+    let list = printed(&["providers"]);
+    for (name, line) in providers().into_iter().zip(list.lines().skip(1)) {
         let path = format!("integrations/providers/{name}.md");
-        assert_data_eq!(page(name, &printed(&["providers", name])), kept(&path));
-        assert!(
-            include_str!("../../integrations/providers/README.md").contains(&format!("[{name}]({name}.md)")),
-            "{name}"
-        );
+        let sheet = printed(&["providers", &name]);
+        assert_data_eq!(page(&name, &sheet), kept(&path));
+        match sheet.split_once("\ninstead: ") {
+            Some((why, instead)) => {
+                does_not.push_str(&format!("| [{name}]({name}.md) | {why} | {} |\n", instead.trim()))
+            }
+            None => {
+                let place: String = line.chars().skip(36).collect();
+                let know = sheet.lines().find_map(|line| line.strip_prefix("know        ")).unwrap_or_default();
+                works.push_str(&format!("| [{name}]({name}.md) | {place} | {know} |\n"));
+            }
+        }
         pages.push(path.into());
     }
+    let made = format!(
+        "| `provider` | where it is | what to know |\n| --- | --- | --- |\n{works}\n\
+         | cannot work | why | instead |\n| --- | --- | --- |\n{does_not}"
+    );
+    let path = Path::new("integrations/providers/README.md");
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a page");
+    let (before, rest) = text.split_once("<!-- made from `keyfob providers` -->\n").expect("a beginning");
+    let (_, after) = rest.split_once("<!-- end -->").expect("an end");
+    let whole = format!("{before}<!-- made from `keyfob providers` -->\n{made}<!-- end -->{after}");
+    assert_data_eq!(whole, kept("integrations/providers/README.md"));
+
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("integrations/providers");
     for file in std::fs::read_dir(folder).expect("a folder").flatten() {
         let path = PathBuf::from("integrations/providers").join(file.file_name());
@@ -129,7 +165,15 @@ fn page(name: &str, sheet: &str) -> String {
 #[test]
 fn every_link_of_the_documents_leads_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let top = ["README.md", "SECURITY.md", "CHANGELOG.md", ".ci/README.md", "benches/README.md"];
+    let top = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "ARCHITECTURE.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+        ".ci/README.md",
+        "benches/README.md",
+    ];
     let mut pages: Vec<PathBuf> = top.map(|name| root.join(name)).into();
     for folder in std::fs::read_dir(root.join("integrations")).expect("a folder").flatten() {
         let files = std::fs::read_dir(folder.path()).into_iter().flatten().flatten().map(|file| file.path());

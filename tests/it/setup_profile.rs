@@ -182,7 +182,7 @@ fn what_does_not_fit_is_neither_written_nor_asked() {
         (
             "--provider workos-connect".to_owned(),
             "a profile for WorkOS Connect needs more, for example --client-id ID --issuer https://acme.authkit.app --host \
-             git.acme.dev\nkeyfob: hint: what to register there: keyfob providers workos-connect\n",
+             git.acme.dev\nkeyfob: hint: what to register there: run: keyfob providers workos-connect\n",
         ),
         (
             "--provider oauth --client-id x --host a.dev".to_owned(),

@@ -13,7 +13,8 @@ use crate::desk::setup_command;
 use crate::doctor::programs::{self, Version, ask, complaint};
 use crate::doctor::report::Area;
 use crate::doctor::{Concerned, Host, Visit};
-use crate::escape::{escape, quote};
+use crate::escape::escape;
+use crate::mend::Mend;
 use crate::process::Answer;
 use crate::store;
 
@@ -38,7 +39,11 @@ pub(super) fn examine<'v>(visit: &mut Visit<'v>, concerned: &Concerned<'v>) {
         Ok(None) => return,
         Err(why) => {
             let what = format!("{} {why}, and docker goes on without it", path.display());
-            visit.report.problem(&AREA, what, format!("correct it, or run: mv {0} {0}.old", quote(&shown(&path))));
+            visit.report.problem(
+                &AREA,
+                what,
+                Mend::run("mv").with(shown(&path)).with(shown(&path) + ".old").lead("correct it, or"),
+            );
             return;
         }
     };
@@ -50,7 +55,7 @@ pub(super) fn examine<'v>(visit: &mut Visit<'v>, concerned: &Concerned<'v>) {
         if helper.or(store) == Some("keyfob") {
             if helper.is_none() && has_container_tools() && !containers::ask_keyfob(&key) {
                 let what = "podman, skopeo and buildah do not read credsStore, and do not ask keyfob";
-                visit.report.warning(&AREA, what, Some("run: keyfob setup docker --all"));
+                visit.report.warning(&AREA, what, Some(Mend::run("keyfob setup docker --all")));
             }
             visit.note_asking(CLIENT.name, &host.name);
             replay(visit, host, &key, &path);
@@ -66,7 +71,7 @@ pub(super) fn examine<'v>(visit: &mut Visit<'v>, concerned: &Concerned<'v>) {
             visit.report.problem(&AREA, what, setup(host));
             visit.note_asking(CLIENT.name, &host.name);
         } else if let Some(other) = helper.filter(|_| visit.named.is_some()) {
-            visit.report.warning(&AREA, format!("docker asks {} for {key}", escape(other)), Some(&setup(host)));
+            visit.report.warning(&AREA, format!("docker asks {} for {key}", escape(other)), Some(setup(host)));
         }
     }
     let is_here = visit.version(CLIENT.name).is_some();
@@ -76,8 +81,8 @@ pub(super) fn examine<'v>(visit: &mut Visit<'v>, concerned: &Concerned<'v>) {
     }
 }
 
-fn setup(host: &Host<'_>) -> String {
-    format!("run: {}", setup_command(&format!("docker {}", quote(&host.location.authority())), host.profile))
+fn setup(host: &Host<'_>) -> Mend {
+    Mend::command(setup_command(&["docker", &host.location.authority()], host.profile))
 }
 
 fn shown(path: &Path) -> String {
@@ -115,8 +120,8 @@ fn replay(visit: &mut Visit<'_>, host: &Host<'_>, key: &str, path: &Path) {
             visit.report.ok(&AREA, format!("docker asks keyfob for {key} ({}), and gets a token", shown(path)));
         }
         Ok(answer) => {
-            let (what, mend) = complaint(&answer);
-            visit.report.problem(&AREA, format!("docker gets no token for {key}: {what}"), mend);
+            let error = complaint(host.profile, host.destination(), &answer);
+            visit.report.error_in(&AREA, &format!("docker gets no token for {key}"), &error);
         }
         Err(error) => visit.report.problem(&AREA, format!("{LINK} {}", programs::why(&error)), setup(host)),
     }

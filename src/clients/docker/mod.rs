@@ -16,9 +16,10 @@ use super::{Call, Client, SetUpClient, Verb, operation};
 use crate::broker::discover;
 use crate::clock::SystemClock;
 use crate::config::{Config, matching};
-use crate::desk::Errand;
+use crate::desk::{Errand, setup_command};
 use crate::error::{Error, Kind, Result};
 use crate::human::presence::Asker;
+use crate::mend::Mend;
 use crate::model::location::Scheme;
 use crate::model::{Ask, Destination, Location, Profile, Want};
 use crate::output::{BY_HAND, print, refuse_terminal};
@@ -49,6 +50,7 @@ pub(super) const CLIENT: Client = Client {
         lines: |command| setup::Lines::augment_args(command).about("Have docker, podman and skopeo ask keyfob"),
         run: |matches, how| setup::run(&setup::Lines::from_arg_matches(matches).map_err(crate::setup::unread)?, how),
     }),
+    next: |profile, _| (!profile.hosts.is_empty()).then(|| setup_command(&[CLIENT.name], profile)),
     program: Some(doctor::program),
     doctor: Some(doctor::examine),
 };
@@ -113,8 +115,7 @@ fn run(command: &Docker) -> ExitCode {
         }
         Err(Failure::Error(error)) => {
             trace::failed(&error);
-            let mend = error.mend().map(|mend| format!("; {mend}")).unwrap_or_default();
-            (format!("{error}{mend}\n"), error.lines(), ExitCode::FAILURE)
+            (error.line(), error.lines(), ExitCode::FAILURE)
         }
     };
     let _ = io::stderr().write_all(said.as_bytes());
@@ -140,7 +141,7 @@ fn get() -> Result<String, Failure> {
     }
     match refuses {
         Some(why) => Err(Error::new(Kind::Refused, why)
-            .hint(format!("make such a token and run: docker login {}", server.location.host))
+            .hint(Mend::run("docker login").with(&server.location.host).lead("make such a token and"))
             .into()),
         None => Err(Failure::Sentence(wire::NOT_FOUND, None)),
     }

@@ -11,6 +11,7 @@ use super::containers::{self, DropIn};
 use super::registry::{self, Takes};
 use crate::config::{Config, folders};
 use crate::error::{Error, Kind, Result};
+use crate::mend::Mend;
 use crate::model::{HostPattern, Location, Profile, location};
 use crate::output::say;
 use crate::setup::json::{Document, Refusal};
@@ -162,7 +163,9 @@ fn registries(config: &Config, command: &Lines) -> Result<Vec<String>> {
             plain.and_then(|plain| owner(plain).ok()).ok_or(error)
         })?;
         if let Some(why) = refuses(owner, &location) {
-            return Err(Error::new(Kind::Refused, why).hint(format!("make such a token and run: docker login {text}")));
+            return Err(
+                Error::new(Kind::Refused, why).hint(Mend::run("docker login").with(text).lead("make such a token and"))
+            );
         }
         chosen.push(location.authority());
     }

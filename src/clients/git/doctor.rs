@@ -10,10 +10,10 @@ use crate::desk::setup_command;
 use crate::doctor::programs::{self, Version, ask};
 use crate::doctor::report::Area;
 use crate::doctor::{Concerned, Host, Visit};
+use crate::mend::Mend;
 use crate::model::HostPattern;
 
 use crate::config::programs::is_program;
-use crate::escape::quote;
 
 const AREA: Area = Area::Client(CLIENT.name);
 
@@ -31,12 +31,12 @@ pub(super) fn program(visit: &mut Visit<'_>) -> Option<Version> {
             (2, ..40) => visit.report.warning(
                 &Area::Programs,
                 what("it is not told when a token ends, and a refused one fails one command"),
-                Some("install git 2.46 or newer"),
+                Some("install git 2.46 or newer".into()),
             ),
             (2, ..46) => visit.report.warning(
                 &Area::Programs,
                 what("a refused token fails one command, and the next is let in"),
-                Some("install git 2.46 or newer, where it heals inside the command"),
+                Some("install git 2.46 or newer, where it heals inside the command".into()),
             ),
             _ => visit.report.ok(&Area::Programs, what("a refused token heals inside the command")),
         }
@@ -79,8 +79,8 @@ pub(super) fn examine<'v>(visit: &mut Visit<'v>, concerned: &Concerned<'v>) {
     }
 }
 
-fn setup(host: &Host<'_>) -> String {
-    format!("run: {}", setup_command(&format!("git {}", quote(&host.name)), host.profile))
+fn setup(host: &Host<'_>) -> Mend {
+    Mend::command(setup_command(&["git", &host.name], host.profile))
 }
 
 /// Every helper of the list is asked in turn, and all of them are handed what worked.
@@ -92,7 +92,7 @@ fn look_at_list(visit: &mut Visit<'_>, host: &Host<'_>, entries: &[HelperLine], 
         return visit.report.ok(&AREA, what);
     }
     let last = list.iter().rfind(|entry| is_other(entry)).copied();
-    let mend = last.map(|last| mend_list(host, entries, list[at], last)).unwrap_or_default();
+    let mend = last.map_or_else(|| setup(host), |last| mend_list(host, entries, list[at], last));
     for entry in before {
         let what = format!(
             "git asks {} before keyfob for {} ({}), and hands it every token that works",
@@ -110,38 +110,40 @@ fn look_at_list(visit: &mut Visit<'_>, host: &Host<'_>, entries: &[HelperLine], 
 
 /// Puts an empty entry and keyfob's after everything else that is said for the host: in the file that speaks last, at its
 /// end. What is said for other hosts stays.
-fn mend_list(host: &Host<'_>, entries: &[HelperLine], ours: &HelperLine, last: &HelperLine) -> String {
+fn mend_list(host: &Host<'_>, entries: &[HelperLine], ours: &HelperLine, last: &HelperLine) -> Mend {
     let position = |wanted: &HelperLine| entries.iter().position(|entry| entry == wanted);
     // What speaks for everybody on this machine is not a person's to change, and speaks before the person.
     let late = if position(last) > position(ours) { last } else { ours };
     let late = if late.scope == "system" { None } else { Some(late) };
     let (place, file) = match late {
-        None => ("--global".to_owned(), None),
+        None => (vec!["--global".to_owned()], None),
         Some(HelperLine { scope, .. }) if scope == "command" => {
-            return format!("take credential.helper={} off git's command line or environment", last.name());
+            return format!("take credential.helper={} off git's command line or environment", last.name()).into();
         }
         Some(HelperLine { scope, file, .. }) if scope == "global" || scope == "local" => {
-            (format!("--{scope}"), file.as_ref())
+            (vec![format!("--{scope}")], file.as_ref())
         }
-        Some(HelperLine { file, .. }) => {
-            (format!("--file {}", quote(file.as_deref().unwrap_or_default())), file.as_ref())
-        }
+        Some(HelperLine { file, .. }) => (vec!["--file".to_owned(), file.clone().unwrap_or_default()], file.as_ref()),
     };
     let url = &host.url;
-    let key = |name: &str| quote(&format!("credential.{url}.{name}"));
+    let key = |name: &str| format!("credential.{url}.{name}");
+    let config = |words: &[&str]| {
+        let words = words.iter().map(|word| (*word).to_owned());
+        ["git", "config"].map(str::to_owned).into_iter().chain(place.clone()).chain(words).collect::<Vec<_>>()
+    };
     // A section that is there already would stay where it is.
     let is_there = entries.iter().any(|entry| entry.url.as_ref() == Some(url) && entry.file.as_ref() == file);
     let mut commands = Vec::new();
     if is_there {
-        commands.push(format!("git config {place} --remove-section {}", quote(&format!("credential.{url}"))));
+        commands.push(config(&["--remove-section", &format!("credential.{url}")]));
     }
-    commands.push(format!("git config {place} --add {} ''", key("helper")));
+    commands.push(config(&["--add", &key("helper"), ""]));
     let value = ours.value.as_deref().unwrap_or("keyfob");
-    commands.push(format!("git config {place} --add {} {}", key("helper"), quote(value)));
+    commands.push(config(&["--add", &key("helper"), value]));
     if is_there && helpers::tells_path(entries, &host.location) {
-        commands.push(format!("git config {place} {} true", key("useHttpPath")));
+        commands.push(config(&[&key("useHttpPath"), "true"]));
     }
-    format!("run: {}", commands.join(" && "))
+    Mend::commands(commands)
 }
 
 /// Whether what git runs is there, and answers for this host.
@@ -184,7 +186,7 @@ fn look_at_path(visit: &mut Visit<'_>, host: &Host<'_>, entries: &[HelperLine]) 
     if wants && !helpers::tells_path(entries, &host.location) {
         let url = &host.url;
         let what = format!("git does not tell the path at {url}, so that entries of hosts with a path never fit");
-        let key = quote(&format!("credential.{url}.useHttpPath"));
-        visit.report.problem(&AREA, what, format!("run: git config --global {key} true"));
+        let mend = Mend::run("git config --global").with(format!("credential.{url}.useHttpPath")).with(true);
+        visit.report.problem(&AREA, what, mend);
     }
 }

@@ -16,7 +16,7 @@ use clap::{Args, FromArgMatches, Parser};
 use super::{Call, Client, SetUpClient, Verb, operation};
 use crate::clock::SystemClock;
 use crate::config::{Config, environment, matching};
-use crate::desk::{Errand, Inline, config};
+use crate::desk::{Errand, Inline, config, setup_command};
 use crate::error::{Error, Kind, Result};
 use crate::human::presence::Asker;
 use crate::model::{Ask, Destination, Profile, Want};
@@ -50,9 +50,19 @@ pub(super) const CLIENT: Client = Client {
         lines: |command| setup::Lines::augment_args(command).about("Have git ask keyfob for the hosts of a profile"),
         run: |matches, how| setup::run(&setup::Lines::from_arg_matches(matches).map_err(crate::setup::unread)?, how),
     }),
+    next: |profile, _| (!profile.hosts.is_empty()).then(|| setup_command(&[CLIENT.name], profile)),
     program: Some(doctor::program),
     doctor: Some(doctor::examine),
 };
+
+/// What `git config` says of a key as it stands for the command that asks, `-c` options included; `None` where the key
+/// is not set, or git is not there. Raw: `credential.interactive` may be `never`, which `--type=bool` would refuse.
+fn configured(key: &str) -> Option<String> {
+    let answer = process::ask("git", ["config", "--get", key], &process::With::default())
+        .ok()
+        .filter(|answer| answer.succeeded)?;
+    Some(String::from_utf8_lossy(answer.stdout.expose()).trim().to_owned())
+}
 
 /// Whom a sign-in for git asks, and how git says that nobody is to be asked.
 const GIT: Asker = Asker {
@@ -67,7 +77,7 @@ const GIT: Asker = Asker {
     },
     is_off_by_setting: || {
         // A boolean, `auto`, `always` or `never` (git-config).
-        let value = process::git_config("credential.interactive")?.to_ascii_lowercase();
+        let value = configured("credential.interactive")?.to_ascii_lowercase();
         matches!(value.as_str(), "never" | "false" | "no" | "off" | "0").then_some("credential.interactive")
     },
     ..Asker::PLAIN

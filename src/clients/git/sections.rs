@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use crate::error::{Error, Kind, Result};
+use crate::mend::Mend;
 
 /// A section as it is written; there may be several of one name.
 #[derive(Debug, Default)]
@@ -43,7 +44,7 @@ pub(super) fn read(text: &[u8]) -> Result<Vec<Section>> {
     reader.sections().ok_or_else(|| {
         let line = text[..reader.at.min(text.len())].split(|byte| *byte == b'\n').count();
         Error::new(Kind::Broken, format!("git's configuration cannot be read from line {line} on"))
-            .hint("run: git config --global --edit")
+            .hint(Mend::run("git config --global --edit"))
     })
 }
 

@@ -12,6 +12,7 @@ use super::sections::{self, Section};
 use crate::config::{Config, environment, folders};
 use crate::error::{Error, Kind, Result};
 use crate::escape::{escape, quote};
+use crate::mend::Mend;
 use crate::model::{HostPattern, Location, location};
 use crate::output::say;
 use crate::process::{self, With};
@@ -75,7 +76,8 @@ fn run_git(args: &[&OsStr]) -> Result<()> {
     }
     let said = String::from_utf8_lossy(answer.stderr.expose());
     let said = said.lines().next().unwrap_or_default();
-    Err(Error::new(Kind::Broken, format!("git refuses: {}", escape(said))).hint("run: git config --list --show-origin"))
+    Err(Error::new(Kind::Broken, format!("git refuses: {}", escape(said)))
+        .hint(Mend::run("git config --list --show-origin")))
 }
 
 /// The file that `git config --global` writes (git-config, "FILES").

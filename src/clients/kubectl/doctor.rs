@@ -13,7 +13,8 @@ use crate::desk::setup_command;
 use crate::doctor::programs::{self, Version, ask, complaint};
 use crate::doctor::report::Area;
 use crate::doctor::{Concerned, Visit, expected, session};
-use crate::escape::{escape, quote};
+use crate::escape::escape;
+use crate::mend::Mend;
 use crate::model::{Destination, Location, Profile};
 use crate::oauth::jwt;
 use crate::process::{self, Answer, With};
@@ -45,7 +46,7 @@ pub(super) fn program(visit: &mut Visit<'_>) -> Option<Version> {
             visit.report.warning(
                 &Area::Programs,
                 what("it runs credential plugins of version v1beta1 alone"),
-                Some(mend),
+                Some(mend.into()),
             );
         } else {
             visit.report.ok(&Area::Programs, what("it runs credential plugins of version v1"));
@@ -63,11 +64,11 @@ pub(super) fn examine<'v>(visit: &mut Visit<'v>, concerned: &Concerned<'v>) {
         Ok(answer) => {
             let words = String::from_utf8_lossy(answer.stderr.expose()).into_owned();
             let what = format!("kubectl cannot read its kubeconfig: {}", escape(&words));
-            return visit.report.problem(&AREA, what, "run: kubectl config view");
+            return visit.report.problem(&AREA, what, Mend::run("kubectl config view"));
         }
         Err(error) => {
             let what = format!("kubectl {}", programs::why(&error));
-            return visit.report.problem(&AREA, what, "run: kubectl config view");
+            return visit.report.problem(&AREA, what, Mend::run("kubectl config view"));
         }
     };
     let users = users(&config);
@@ -82,7 +83,7 @@ pub(super) fn examine<'v>(visit: &mut Visit<'v>, concerned: &Concerned<'v>) {
             if let Some(meant) = of_cluster(visit.config, &location).filter(|_| profile.clusters.is_empty()) {
                 let (name, own, other) = (escape(user.name), profile.title(), meant.title());
                 let what = format!("user {name} takes a token of {own} to {location}, which is a cluster of {other}");
-                visit.report.warning(&AREA, what, Some(&user.setup(Some(meant))));
+                visit.report.warning(&AREA, what, Some(user.setup(Some(meant))));
             }
             replay(visit, user, profile, destination);
             served.push(location);
@@ -96,7 +97,7 @@ pub(super) fn examine<'v>(visit: &mut Visit<'v>, concerned: &Concerned<'v>) {
             let is_meant = visit.named.is_none_or(|named| *named == entry.location);
             if is_meant && !users.iter().any(|user| Location::parse(user.server).as_ref() == Ok(&entry.location)) {
                 let what = format!("no user of the kubeconfig runs keyfob for {}", entry.location);
-                let mend = format!("run: {} --user NAME", setup_command("kubectl", profile));
+                let mend = Mend::command(setup_command(&["kubectl"], profile)).with("--user").with("NAME");
                 visit.report.problem(&AREA, what, mend);
             }
             if is_meant && visit.named.is_some() && !served.contains(&entry.location) {
@@ -146,11 +147,16 @@ impl User<'_> {
     }
 
     /// Writes the entry anew.
-    fn setup(&self, profile: Option<&Profile>) -> String {
-        let command = profile
-            .map_or_else(|| "keyfob setup kubectl --profile P".to_owned(), |profile| setup_command("kubectl", profile));
-        let cluster = if self.tells_cluster() { " --cluster-info" } else { "" };
-        format!("run: {command} --user {}{cluster}", quote(self.name))
+    fn setup(&self, profile: Option<&Profile>) -> Mend {
+        let mend = self.setup_without_cluster(profile);
+        if self.tells_cluster() { mend.with("--cluster-info") } else { mend }
+    }
+
+    /// Writes it anew, without the cluster.
+    fn setup_without_cluster(&self, profile: Option<&Profile>) -> Mend {
+        let any = || Mend::run("keyfob setup kubectl --profile P");
+        let mend = profile.map_or_else(any, |profile| Mend::command(setup_command(&["kubectl"], profile)));
+        mend.with("--user").with(self.name)
     }
 
     fn tells_cluster(&self) -> bool {
@@ -234,7 +240,7 @@ fn look_at<'a>(
 
 /// What keeps kubectl from running an entry, to be put after its user's name, and the mends. What only could be better is
 /// said on the way.
-fn faults(visit: &mut Visit<'_>, user: &User<'_>, profile: &Profile) -> Vec<(String, String)> {
+fn faults(visit: &mut Visit<'_>, user: &User<'_>, profile: &Profile) -> Vec<(String, Mend)> {
     let name = escape(user.name);
     let mut faults = Vec::new();
     let setup = user.setup(Some(profile));
@@ -242,7 +248,7 @@ fn faults(visit: &mut Visit<'_>, user: &User<'_>, profile: &Profile) -> Vec<(Str
         "client.authentication.k8s.io/v1" => {}
         V1BETA1 => {
             let what = format!("user {name} of the kubeconfig speaks v1beta1, which was for kubectl before 1.22");
-            visit.report.warning(&AREA, what, Some(&setup));
+            visit.report.warning(&AREA, what, Some(setup.clone()));
         }
         other => {
             let what = format!("has the apiVersion \"{}\", which kubectl does not know", escape(other));
@@ -260,7 +266,7 @@ fn faults(visit: &mut Visit<'_>, user: &User<'_>, profile: &Profile) -> Vec<(Str
         None => faults.push(("has no interactiveMode, and is not run".to_owned(), setup.clone())),
         Some(other) => {
             let what = format!("user {name} of the kubeconfig has interactiveMode {}, and needs Never", escape(other));
-            visit.report.warning(&AREA, what, Some(&setup));
+            visit.report.warning(&AREA, what, Some(setup.clone()));
         }
     }
     let path = Path::new(user.command);
@@ -278,7 +284,7 @@ fn faults(visit: &mut Visit<'_>, user: &User<'_>, profile: &Profile) -> Vec<(Str
     }
     if user.info().1 > VARIABLE_LIMIT && cfg!(target_os = "linux") {
         let what = "is told the server's certificates, which are more than Linux lets a program be told";
-        faults.push((what.to_owned(), setup.replace(" --cluster-info", "")));
+        faults.push((what.to_owned(), user.setup_without_cluster(Some(profile))));
     }
     faults
 }
@@ -295,7 +301,7 @@ fn replay<'a>(visit: &mut Visit<'a>, user: &User<'_>, profile: &'a Profile, dest
     let Some(program) = user.program() else {
         let what =
             format!("user {name} runs {}, which is another keyfob than this one; not tried", escape(user.command));
-        return visit.report.warning(&AREA, what, Some(&user.setup(Some(profile))));
+        return visit.report.warning(&AREA, what, Some(user.setup(Some(profile))));
     };
     // They can make any program run another (LD_PRELOAD), and send ours anywhere (HTTPS_PROXY, KEYFOB_CONFIG).
     if user.exec["env"].as_array().is_some_and(|env| !env.is_empty()) {
@@ -315,8 +321,8 @@ fn replay<'a>(visit: &mut Visit<'a>, user: &User<'_>, profile: &'a Profile, dest
     match answer {
         Ok(answer) if answer.succeeded => look_at_answer(visit, user, profile, destination, &answer),
         Ok(answer) => {
-            let (what, mend) = complaint(&answer);
-            visit.report.problem(&AREA, format!("user {name} gets no token for {server}: {what}"), mend);
+            let error = complaint(profile, destination, &answer);
+            visit.report.error_in(&AREA, &format!("user {name} gets no token for {server}"), &error);
         }
         Err(error) => {
             let what = format!("{} {}", escape(user.command), programs::why(&error));
@@ -356,9 +362,8 @@ fn look_at_allowlist(visit: &mut Visit<'_>, user: &User<'_>) {
     let is_restricted = text.contains("Allowlist") || text.contains("DenyAll");
     if is_restricted && !text.contains(user.command) {
         let what = format!("{} may keep kubectl from running {}", path.display(), escape(user.command));
-        let entry = quote(&format!("command={}", user.command));
-        let mend =
-            format!("run: kubectl kuberc set --section credentialplugin --policy=Allowlist --allowlist-entry={entry}");
-        visit.report.warning(&AREA, what, Some(&mend));
+        let mend = Mend::run("kubectl kuberc set --section credentialplugin --policy=Allowlist")
+            .with(format!("--allowlist-entry=command={}", user.command));
+        visit.report.warning(&AREA, what, Some(mend));
     }
 }

@@ -15,7 +15,7 @@ use clap::{Args, FromArgMatches};
 use super::{Call, Client, SetUpClient, Verb};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, environment};
-use crate::desk::{Errand, Inline, config};
+use crate::desk::{Errand, Inline, config, setup_command};
 use crate::error::{Error, Kind, Result};
 use crate::escape::escape;
 use crate::human::presence::Asker;
@@ -45,6 +45,10 @@ pub(super) const CLIENT: Client = Client {
         },
         run: |matches, how| setup::run(&setup::Lines::from_arg_matches(matches).map_err(crate::setup::unread)?, how),
     }),
+    next: |profile, user| {
+        let user = user.or_else(|| profile.name.as_deref().filter(|_| !profile.clusters.is_empty()))?;
+        Some([setup_command(&[CLIENT.name], profile), vec!["--user".to_owned(), user.to_owned()]].concat())
+    },
     program: Some(doctor::program),
     doctor: Some(doctor::examine),
 };
@@ -187,7 +191,7 @@ pub(super) fn profile<'a>(config: &'a Config, named: Option<&str>, server: Optio
         ([], [only]) => Ok(only),
         ([], []) => Err(Error::new(Kind::Usage, "there is nothing to sign in to").hint(config.choices())),
         ([], _) => Err(Error::new(Kind::Usage, "which profile?")
-            .hint(format!("add --profile NAME to args of this user in the kubeconfig; {}", config.choices()))),
+            .hint(config.choices().lead("add --profile NAME to args of this user in the kubeconfig;"))),
         (several, _) => several.iter().find(|profile| profile.default).copied().ok_or_else(|| {
             Error::new(Kind::Configuration, "several profiles name this cluster")
                 .hint("add --profile NAME to args of this user in the kubeconfig, or default = true to one profile")

@@ -12,6 +12,7 @@ use super::kubeconfig::{self, Copy, View, text};
 use crate::config::{Config, programs};
 use crate::error::{Error, Kind, Result};
 use crate::escape::quote;
+use crate::mend::shell;
 use crate::model::Profile;
 use crate::output::say;
 use crate::process;
@@ -211,7 +212,7 @@ impl User<'_> {
         say("only where kubectl (1.35 or newer) has an allowlist of plugins:")?;
         say(&format!("  {}", command_line(&kuberc)))?;
         if !how.dry_run {
-            say(&format!("next: {}", profile.login_command()))?;
+            say(&format!("next: {}", shell(&profile.login_command())))?;
         }
         Ok(())
     }

@@ -100,7 +100,7 @@ fn from_oidc_login(flags: &Flags<'_>) -> Result<Found> {
     };
     let (issuer, client_id) = (needed("oidc-issuer-url")?, needed("oidc-client-id")?);
     let mut found = Found::default();
-    let name = provider_of(issuer);
+    let name = provider::of_issuer(issuer);
     let preset = provider::find(name);
     found.draft.set("provider", name);
     found.draft.set("client_id", client_id);
@@ -176,21 +176,6 @@ fn from_azure(flags: &Flags<'_>) -> Result<Found> {
     found.draft.set("issuer", format!("https://login.microsoftonline.com/{tenant}/v2.0"));
     found.draft.set_list("scopes", [format!("{server}/.default"), "offline_access".to_owned()]);
     Ok(found)
-}
-
-/// The provider an issuer belongs to.
-fn provider_of(issuer: &str) -> &'static str {
-    let host = Location::parse(issuer).map(|location| location.host).unwrap_or_default();
-    let below = |domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
-    match host.as_str() {
-        "accounts.google.com" => "google",
-        "login.microsoftonline.com" => "entra",
-        _ if below("okta.com") => "okta",
-        _ if below("auth0.com") => "auth0",
-        _ if below("authkit.app") => "workos-connect",
-        _ if issuer.contains("/realms/") => "keycloak",
-        _ => "oidc",
-    }
 }
 
 /// What git is configured with for a URL.
@@ -336,7 +321,7 @@ mod tests {
             ("https://okta.com.evil.dev", "oidc"),
             ("https://notokta.com", "oidc"),
         ] {
-            assert_eq!(provider_of(issuer), name, "{issuer}");
+            assert_eq!(provider::of_issuer(issuer), name, "{issuer}");
         }
     }
 }

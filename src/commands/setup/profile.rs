@@ -6,12 +6,15 @@ use std::process::ExitCode;
 
 use super::convert::{self, Found};
 use crate::cli::SetUpProfile;
+use crate::clients::placed;
 use crate::config::draft::{self, Draft};
 use crate::config::{Config, file, folders};
-use crate::desk::{Errand, setup_command};
+use crate::desk::Errand;
 use crate::error::{Error, Kind, Result};
 use crate::escape::quote;
 use crate::human::presence::Asker;
+use crate::machine::Written;
+use crate::mend::{Mend, shell};
 use crate::model::Profile;
 use crate::model::provider::{self, Base, Preset};
 use crate::output::{report, say};
@@ -70,7 +73,7 @@ pub(super) fn run(command: &SetUpProfile, how: How) -> Result<ExitCode> {
         None => say(&format!("{} lets this client sign people in", preset.title))?,
         Some(doubt) => report(&doubt),
     }
-    say_what_follows(profile, name, found.user.as_deref())?;
+    say_what_follows(profile, found.user.as_deref())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -169,7 +172,8 @@ fn refuse_missing(draft: &Draft, preset: &Preset, is_converted: bool) -> Result<
         return Ok(());
     }
     let what = format!("a profile for {} needs more, for example {}", preset.title, missing.join(" "));
-    Err(Error::new(Kind::Usage, what).hint(format!("what to register there: keyfob providers {}", preset.name)))
+    Err(Error::new(Kind::Usage, what)
+        .hint(Mend::run("keyfob providers").with(preset.name).lead("what to register there:")))
 }
 
 /// Asks the provider for a code in the client's name, which nobody is shown and which runs out by itself; what stood in the
@@ -188,7 +192,7 @@ fn check(profile: &Profile) -> Result<Option<Error>> {
         opens_browser: false,
     };
     let checked = errand.with_broker(true, |broker, _| {
-        broker.check().map_err(|why| broker.setting.no_code(why))?;
+        broker.check().map_err(|why| broker.setting.no_code(why, Written::OnCommandLine))?;
         Ok(None)
     });
     let error = match checked {
@@ -196,15 +200,11 @@ fn check(profile: &Profile) -> Result<Option<Error>> {
         Err(error) => error,
     };
     let (kind, text) = (error.kind, error.text());
-    let mend = error.mend().unwrap_or("see what it says to: keyfob login");
+    let mend =
+        error.mend().cloned().unwrap_or_else(|| Mend::command(profile.login_command()).lead("see what it says,"));
     match kind {
-        // What a profile lacks that was never written is an option that was off.
-        Kind::Refused => {
-            let mend =
-                mend.replace("client_id in the profile", "--client-id").replace("scopes in the profile", "--scope");
-            Err(Error::new(kind, format!("{text} (nothing was written)")).hint(mend))
-        }
-        Kind::Transient => Ok(Some(doubt(&text).hint("to check it later, run the same command again"))),
+        Kind::Refused => Err(Error::new(kind, format!("{text} (nothing was written)")).hint(mend)),
+        Kind::Transient => Ok(Some(doubt(&text).hint(Mend::wait("to check it later, run the same command again")))),
         _ => Ok(Some(doubt(&text).hint(mend))),
     }
 }
@@ -213,15 +213,11 @@ fn doubt(why: &str) -> Error {
     Error::new(Kind::Transient, format!("the profile could not be checked: {why}"))
 }
 
-fn say_what_follows(profile: &Profile, name: &str, user: Option<&str>) -> Result<()> {
-    let git = (!profile.hosts.is_empty()).then(|| setup_command("git", profile));
-    let docker = (!profile.hosts.is_empty()).then(|| setup_command("docker", profile));
-    let kubectl = (!profile.clusters.is_empty() || user.is_some())
-        .then(|| format!("{} --user {}", setup_command("kubectl", profile), quote(user.unwrap_or(name))));
-    let login = Some(profile.login_command());
+fn say_what_follows(profile: &Profile, user: Option<&str>) -> Result<()> {
+    let clients = placed().into_iter().filter_map(|client| (client.next)(profile, user));
     say("next, whichever you need:")?;
-    for command in [git, docker, kubectl, login].into_iter().flatten() {
-        say(&format!("  {command}"))?;
+    for command in clients.chain([profile.login_command()]) {
+        say(&format!("  {}", shell(&command)))?;
     }
     Ok(())
 }

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use super::{Row, State};
 use crate::broker::discover;
 use crate::clock::{Timestamp, rfc3339};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Slot, Token};
 use crate::oauth::jwt::{self, Claims};
 use crate::oauth::revoke::{self, SignedOut, Way};
-use crate::output::document;
+use crate::output::{document, failure};
 use crate::secret::{Secret, SecretBytes};
 use crate::store::passwords::Listed;
 use crate::store::{Record, Stored};
@@ -21,10 +21,19 @@ use crate::store::{Record, Stored};
 const VERSION: u32 = 1;
 
 /// The whole document.
-pub(super) fn text(rows: &[Row<'_>], passwords: &[Listed], folder: &Path, now: Timestamp) -> Result<String> {
+pub(super) fn text(
+    rows: &[Row<'_>],
+    passwords: &[Listed],
+    folder: &Path,
+    failed: Option<&Error>,
+    now: Timestamp,
+) -> Result<String> {
     let sessions: Vec<Value> = rows.iter().map(|row| session(row, now)).collect();
     let passwords: Vec<Value> = passwords.iter().map(password).collect();
-    let value = json!({ "version": VERSION, "folder": folder, "sessions": sessions, "passwords": passwords });
+    let mut value = json!({ "version": VERSION, "folder": folder, "sessions": sessions, "passwords": passwords });
+    if let Some(error) = failed {
+        value["error"] = failure(error);
+    }
     document(&value)
 }
 

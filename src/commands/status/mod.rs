@@ -10,7 +10,7 @@ use crate::cli::Status;
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::desk::now;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::escape::defuse;
 use crate::human::paper::Paper;
 use crate::model::Profile;
@@ -52,24 +52,25 @@ enum State {
 pub(super) fn run(command: &Status) -> Result<ExitCode> {
     let config = Config::load()?;
     let store = Store::open()?;
-    let mut looker = Looker { store: &store, well: true };
+    let mut looker = Looker { store: &store, failed: None };
     let (rows, passwords) = match &command.profile {
         Some(name) => (looker.rows_of(&config, config.named(name)?)?, Vec::new()),
         None => (looker.rows(&config)?, looker.passwords()?),
     };
     let text = if command.json {
-        inventory::text(&rows, &passwords, store.folder(), now())?
+        inventory::text(&rows, &passwords, store.folder(), looker.failed.as_ref(), now())?
     } else {
         table::text(&rows, &passwords, &config, store.folder(), &Paper::of_stdout(), now())
     };
     print(text.as_bytes())?;
-    Ok(if looker.well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if looker.failed.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Looks at what is kept. What cannot be read is said, and the rest shown.
 struct Looker<'s> {
     store: &'s Store,
-    well: bool,
+    /// The first that could not be read.
+    failed: Option<Error>,
 }
 
 impl Looker<'_> {
@@ -110,12 +111,16 @@ impl Looker<'_> {
             Ok(Found::Nothing) => (None, None),
             Ok(Found::Broken(why)) => (None, Some(Broken::NoRecord(why))),
             Err(error) => {
-                report(&error);
-                self.well = false;
+                self.say(error);
                 (None, Some(Broken::Said))
             }
         };
         Row { stored: self.store.stored(&id), id, profile, formerly: None, record, broken }
+    }
+
+    fn say(&mut self, error: Error) {
+        report(&error);
+        self.failed.get_or_insert(error);
     }
 
     /// What the plain store keeps.
@@ -124,10 +129,7 @@ impl Looker<'_> {
         for listed in Passwords::open()?.listed()? {
             match listed {
                 Ok(listed) => passwords.push(listed),
-                Err(error) => {
-                    report(&error);
-                    self.well = false;
-                }
+                Err(error) => self.say(error),
             }
         }
         Ok(passwords)

@@ -9,6 +9,7 @@ use crate::clock::{self, Timestamp};
 use crate::config::Config;
 use crate::escape::{defuse, escape};
 use crate::human::paper::{Ink, Paper, folded};
+use crate::mend::shell;
 use crate::store::passwords::Listed;
 
 const HEADINGS: [&str; 6] = ["PROFILE", "ACCOUNT", "TOKEN", "RENEWS", "LAST USED", "HOSTS"];
@@ -27,7 +28,7 @@ pub(super) fn text(
     now: Timestamp,
 ) -> String {
     if rows.is_empty() && passwords.is_empty() {
-        return format!("nothing is kept; {}\n", config.choices());
+        return format!("nothing is kept; {}\n", config.choices().words());
     }
     let lines: Vec<_> = rows.iter().map(|row| (cells(row, now), ink(row.state(now)))).collect();
     let mut text = String::new();
@@ -148,7 +149,7 @@ fn remarks(text: &mut String, row: &Row<'_>, paper: &Paper, now: Timestamp) {
         let _ = writeln!(text, "  open  {}", escape(&pending.verification_uri));
         let _ = writeln!(text, "  code  {}", escape(&pending.user_code));
     }
-    let login = row.profile.map(|profile| defuse(&profile.login_command()));
+    let login = row.profile.map(|profile| defuse(&shell(&profile.login_command())));
     match (row.state(now), login) {
         (State::SignedOut, Some(login)) => advice(text, paper, &format!("{name} is signed out"), &login),
         (State::Broken, login) => {
@@ -165,9 +166,8 @@ fn remarks(text: &mut String, row: &Row<'_>, paper: &Paper, now: Timestamp) {
     }
     if let Some(failure) = row.record.as_ref().and_then(|record| record.failure.as_ref()) {
         let error = failure.error();
-        let mend = error.mend().map(|mend| format!("; {mend}")).unwrap_or_default();
         let ago = clock::span(now - failure.at);
-        paragraph(text, paper, &format!("{name} failed {ago} ago: {}{mend}", error.text()));
+        paragraph(text, paper, &format!("{name} failed {ago} ago: {}", error.line().trim_end()));
     }
 }
 

@@ -3,6 +3,7 @@
 mod table;
 
 use super::destination::TokenKind;
+use super::location::Location;
 use super::server::SecretBy;
 pub(crate) use table::{PRESETS, UNWORKABLE};
 
@@ -28,6 +29,17 @@ pub(crate) enum SignOut {
     Revocation(&'static str),
     /// RFC 7009, where the metadata or the profile names a revocation endpoint.
     FromMetadata,
+}
+
+/// What an issuer of a provider's looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IssuerSign {
+    /// This very host.
+    Host(&'static str),
+    /// A host below this domain.
+    Domain(&'static str),
+    /// This is in the path.
+    Path(&'static str),
 }
 
 /// Whether a client of ours has a secret there.
@@ -83,6 +95,8 @@ pub(crate) struct Preset {
     /// The token handed out when the profile names none.
     pub(crate) hands_out: TokenKind,
     organization: OrganizationBy,
+    /// Whether its sessions are commonly for one organization of several.
+    pub(crate) has_organizations: bool,
     /// Whether a refresh ends the access tokens handed out before.
     refresh_ends_earlier: bool,
     /// Seconds that an opaque token lives where its answer does not say.
@@ -92,6 +106,10 @@ pub(crate) struct Preset {
     pub(crate) secret_by: SecretBy,
     /// What is to be registered there, and how.
     pub(crate) register: &'static str,
+    /// What surprises people there; empty where nothing does.
+    pub(crate) know: &'static str,
+    /// By what its issuers are told from others, where a profile is made from another program's configuration.
+    pub(crate) issuer_signs: &'static [IssuerSign],
     /// What a profile needs beside `provider`, `client_id` and `hosts`, each with an example.
     pub(crate) needs: &'static [(&'static str, &'static str)],
     /// A host whose credentials it gives out.
@@ -136,6 +154,18 @@ pub(crate) fn unworkable(name: &str) -> Option<&'static Unworkable> {
 /// Every name, for an error that lists them.
 pub(crate) fn names() -> String {
     PRESETS.iter().map(|preset| preset.name).collect::<Vec<_>>().join(", ")
+}
+
+/// The name of the provider that an issuer belongs to, as far as an address tells.
+pub(crate) fn of_issuer(issuer: &str) -> &'static str {
+    let host = Location::parse(issuer).map(|location| location.host).unwrap_or_default();
+    let is_below = |domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
+    let fits = |sign: &IssuerSign| match sign {
+        IssuerSign::Host(name) => host == *name,
+        IssuerSign::Domain(domain) => is_below(domain),
+        IssuerSign::Path(part) => issuer.contains(part),
+    };
+    PRESETS.iter().find(|preset| preset.issuer_signs.iter().any(fits)).map_or("oidc", |preset| preset.name)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The providers keyfob knows, one row of data each. A new one is a row here and nothing anywhere else: lists, help, pages
 //! and tests follow from it.
 
-use super::{Base, ClientSecret, OrganizationBy, Preset, SecretBy, SignOut, TokenKind, Unworkable};
+use super::{Base, ClientSecret, IssuerSign, OrganizationBy, Preset, SecretBy, SignOut, TokenKind, Unworkable};
 
 /// A life short enough to be wrong without harm: where a token's end is not told, it is asked for anew.
 const SHORT: i64 = 300;
@@ -25,11 +25,14 @@ const USUAL: Preset = Preset {
     registry_refuses: None,
     hands_out: TokenKind::Access,
     organization: OrganizationBy::Organization,
+    has_organizations: false,
     refresh_ends_earlier: false,
     default_token_life: SHORT,
     secret: ClientSecret::Optional,
     secret_by: SecretBy::Basic,
     register: "",
+    know: "",
+    issuer_signs: &[],
     needs: &[],
     host: "git.acme.dev",
 };
@@ -48,6 +51,8 @@ pub(crate) static PRESETS: &[Preset] = &[
         organization: OrganizationBy::OrganizationIdOnRefresh,
         secret: ClientSecret::Refused,
         register: "nothing beyond the environment, with hosted AuthKit on; its client ID is in the dashboard",
+        know: "AuthKit user management; a token may be for one organization; base_url names a custom auth domain",
+        has_organizations: true,
         ..USUAL
     },
     Preset {
@@ -60,6 +65,9 @@ pub(crate) static PRESETS: &[Preset] = &[
         secret: ClientSecret::Refused,
         register: "a public OAuth application under Connect, with the device flow and the scope offline_access allowed",
         needs: &[("issuer", "https://acme.authkit.app")],
+        know: "issuer is the AuthKit domain; it has ID tokens, for clusters",
+        issuer_signs: &[IssuerSign::Domain("authkit.app")],
+        has_organizations: true,
         ..USUAL
     },
     Preset {
@@ -74,6 +82,7 @@ pub(crate) static PRESETS: &[Preset] = &[
         default_token_life: YEAR,
         register: "an OAuth app or a GitHub App with \"Enable Device Flow\" ticked (Enterprise Server: add base_url)",
         host: "github.com",
+        know: "a GitHub App's tokens are renewed; an OAuth app's have no end and are kept until GitHub refuses them",
         ..USUAL
     },
     Preset {
@@ -90,6 +99,7 @@ pub(crate) static PRESETS: &[Preset] = &[
         register: "an application with \"Confidential\" off and the scopes read_repository and write_repository \
                    (GitLab 17.3 or newer; your own server: add base_url)",
         host: "gitlab.com",
+        know: "its container registry takes no OAuth token, and keyfob says so instead of handing one over",
         ..USUAL
     },
     Preset {
@@ -108,6 +118,8 @@ pub(crate) static PRESETS: &[Preset] = &[
         register: "an OAuth client of the type \"TVs and Limited Input devices\", whose secret goes into a file of mode \
                    0600; it is granted openid, email and profile, and no scope for Google Cloud",
         needs: &[("client_secret_file", "/home/ann/.config/keyfob/google-secret")],
+        know: "it wants a secret even of such clients (client_secret_file); no scope for Google Cloud is to be had",
+        issuer_signs: &[IssuerSign::Host("accounts.google.com")],
         ..USUAL
     },
     Preset {
@@ -121,6 +133,8 @@ pub(crate) static PRESETS: &[Preset] = &[
             ("scopes", "499b84ac-1321-427f-aa17-267ca6975798/.default offline_access"),
         ],
         host: "dev.azure.com",
+        know: "scopes name the resource, Azure DevOps for one",
+        issuer_signs: &[IssuerSign::Host("login.microsoftonline.com")],
         ..USUAL
     },
     Preset {
@@ -130,6 +144,7 @@ pub(crate) static PRESETS: &[Preset] = &[
         register: "a native application with the grants Device Authorization and Refresh Token, and a rule of the \
                    authorization server's access policy that allows them",
         needs: &[("issuer", "https://acme.okta.com/oauth2/default")],
+        issuer_signs: &[IssuerSign::Domain("okta.com")],
         ..USUAL
     },
     Preset {
@@ -139,6 +154,9 @@ pub(crate) static PRESETS: &[Preset] = &[
         register: "a native application with the grants Device Code and Refresh Token; the API named by audience has to \
                    allow offline access",
         needs: &[("issuer", "https://acme.eu.auth0.com/"), ("audience", "https://api.acme.dev")],
+        know: "needs audience, else its tokens are good for nothing; issuer has a / at its end",
+        issuer_signs: &[IssuerSign::Domain("auth0.com")],
+        has_organizations: true,
         ..USUAL
     },
     Preset {
@@ -149,6 +167,8 @@ pub(crate) static PRESETS: &[Preset] = &[
         register: "a client with \"Client authentication\" off and \"OAuth 2.0 Device Authorization Grant\" on; issuer is \
                    the realm's address",
         needs: &[("issuer", "https://auth.acme.dev/realms/acme")],
+        know: "issuer is the realm",
+        issuer_signs: &[IssuerSign::Path("/realms/")],
         ..USUAL
     },
     Preset {
@@ -207,6 +227,7 @@ pub(crate) static PRESETS: &[Preset] = &[
         register: "a public client with the grants urn:ietf:params:oauth:grant-type:device_code and refresh_token; \
                    everything else is read from the issuer's metadata",
         needs: &[("issuer", "https://auth.acme.dev")],
+        know: "anything that describes itself (OpenID Connect Discovery or RFC 8414)",
         ..USUAL
     },
     Preset {
@@ -220,6 +241,7 @@ pub(crate) static PRESETS: &[Preset] = &[
             ("device_authorization_endpoint", "https://auth.acme.dev/oauth/device"),
             ("token_endpoint", "https://auth.acme.dev/oauth/token"),
         ],
+        know: "anything else, by the endpoints you give",
         ..USUAL
     },
 ];

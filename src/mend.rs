@@ -1,0 +1,190 @@
+//! What puts an error right, as data: what a command, a person or time can do. It is worded here and nowhere else, and
+//! printed by whoever reports the error.
+
+use serde::{Deserialize, Serialize};
+
+use crate::escape::{defuse, quote};
+
+/// What puts an error right.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Mend {
+    /// Run a command.
+    Run(Run),
+    /// Write, change or look up something. In words, because only a person knows what is right; `place` is where it stands.
+    Edit { words: String, place: Option<Place> },
+    /// Let time pass: what failed may work by itself.
+    Wait { words: String },
+    /// Have somebody approve, which the command lets them do.
+    AskPerson(Run),
+}
+
+/// Commands to be run one after the other, each only when the one before succeeded.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+pub(crate) struct Run {
+    /// Said before them: "to try again,".
+    lead: String,
+    /// Their words, as a program would pass them on.
+    commands: Vec<Argv>,
+    /// Said behind them: "in a while".
+    tail: String,
+}
+
+/// The words of a command: the program and its arguments.
+pub(crate) type Argv = Vec<String>;
+
+/// A line of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+pub(crate) struct Place {
+    pub(crate) file: String,
+    /// The first is 1.
+    pub(crate) line: usize,
+}
+
+impl Mend {
+    /// A command whose first words are `words`, divided by spaces; [`Mend::with`] adds others.
+    pub(crate) fn run(words: &str) -> Self {
+        Self::command(words.split_whitespace().map(str::to_owned).collect())
+    }
+
+    /// A command by its words.
+    pub(crate) fn command(argv: Argv) -> Self {
+        Self::commands(vec![argv])
+    }
+
+    /// Commands, each to be run when the one before has succeeded.
+    pub(crate) fn commands(commands: Vec<Argv>) -> Self {
+        Self::Run(Run { lead: String::new(), commands, tail: String::new() })
+    }
+
+    /// Let time pass.
+    pub(crate) fn wait(words: impl Into<String>) -> Self {
+        Self::Wait { words: defuse(&words.into()) }
+    }
+
+    /// Have somebody approve by a command.
+    pub(crate) fn ask_person(argv: Argv) -> Self {
+        Self::AskPerson(Run { lead: String::new(), commands: vec![argv], tail: String::new() })
+    }
+
+    /// Adds one word to the last command, whatever is in it.
+    #[expect(clippy::needless_pass_by_value, reason = "it is a number or a path's display, made where it is passed")]
+    pub(crate) fn with(mut self, word: impl ToString) -> Self {
+        if let Some(last) = self.commands_mut().and_then(|commands| commands.last_mut()) {
+            last.push(word.to_string());
+        }
+        self
+    }
+
+    /// Says `words` before it, with a space between.
+    pub(crate) fn lead(mut self, words: &str) -> Self {
+        let (Self::Run(Run { lead: text, .. })
+        | Self::AskPerson(Run { lead: text, .. })
+        | Self::Edit { words: text, .. }
+        | Self::Wait { words: text }) = &mut self;
+        *text = defuse(format!("{words} {text}").trim_end());
+        self
+    }
+
+    /// Says `words` behind it, as they are.
+    pub(crate) fn tail(mut self, words: &str) -> Self {
+        let (Self::Run(Run { tail: text, .. })
+        | Self::AskPerson(Run { tail: text, .. })
+        | Self::Edit { words: text, .. }
+        | Self::Wait { words: text }) = &mut self;
+        *text = defuse(&format!("{text}{words}"));
+        self
+    }
+
+    fn commands_mut(&mut self) -> Option<&mut Vec<Argv>> {
+        match self {
+            Self::Run(run) | Self::AskPerson(run) => Some(&mut run.commands),
+            Self::Edit { .. } | Self::Wait { .. } => None,
+        }
+    }
+
+    /// The command that a program may run in a person's place, where it is one.
+    pub(crate) fn argv(&self) -> Option<&Argv> {
+        match self {
+            Self::Run(Run { commands, .. }) | Self::AskPerson(Run { commands, .. }) => match &commands[..] {
+                [only] => Some(only),
+                _ => None,
+            },
+            Self::Edit { .. } | Self::Wait { .. } => None,
+        }
+    }
+
+    /// Where it is to be edited.
+    pub(crate) fn place(&self) -> Option<&Place> {
+        match self {
+            Self::Edit { place, .. } => place.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Names the line to be edited, where it is one.
+    pub(crate) fn at(mut self, at: Option<Place>) -> Self {
+        if let Self::Edit { place, .. } = &mut self {
+            *place = at;
+        }
+        self
+    }
+
+    /// For a person: one line, which acts on no terminal.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::Edit { words, .. } | Self::Wait { words } => words.clone(),
+            Self::Run(Run { lead, commands, tail }) | Self::AskPerson(Run { lead, commands, tail }) => {
+                let commands: Vec<String> = commands.iter().map(|argv| shell(argv)).collect();
+                let space = if lead.is_empty() { "" } else { " " };
+                defuse(&format!("{lead}{space}run: {}{tail}", commands.join(" && ")))
+            }
+        }
+    }
+}
+
+impl From<&str> for Mend {
+    fn from(words: &str) -> Self {
+        Self::Edit { words: defuse(words), place: None }
+    }
+}
+
+impl From<String> for Mend {
+    fn from(words: String) -> Self {
+        words.as_str().into()
+    }
+}
+
+impl From<&Self> for Mend {
+    fn from(mend: &Self) -> Self {
+        mend.clone()
+    }
+}
+
+/// A command as a person types it.
+pub(crate) fn shell(argv: &[String]) -> String {
+    argv.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_one_line_and_a_command_has_its_words() {
+        let run = Mend::run("chmod 600").with("/home/a b/config");
+        assert_eq!(run.words(), "run: chmod 600 '/home/a b/config'");
+        assert_eq!(run.argv().unwrap()[..], ["chmod", "600", "/home/a b/config"]);
+        let again = run.lead("to be let in,").tail(", in a while");
+        assert_eq!(again.words(), "to be let in, run: chmod 600 '/home/a b/config', in a while");
+        let two = Mend::commands(vec![vec!["a".to_owned()], vec!["b".to_owned()]]);
+        assert_eq!((two.words().as_str(), two.argv()), ("run: a && b", None));
+        let edit = Mend::from("correct\u{1b} it");
+        assert_eq!((edit.words().as_str(), edit.argv(), edit.place()), ("correct\\u{1b} it", None, None));
+        let place = Place { file: "config.toml".to_owned(), line: 3 };
+        assert_eq!(edit.at(Some(place.clone())).place(), Some(&place));
+        assert_eq!(Mend::wait("try again").words(), "try again");
+        let asked = Mend::ask_person(vec!["keyfob".to_owned(), "login".to_owned()]);
+        assert_eq!((asked.words().as_str(), asked.argv().unwrap().len()), ("run: keyfob login", 2));
+    }
+}
