@@ -28,7 +28,7 @@
 //! - `human`: whether somebody is here, what is said and where.
 //! - `trace`: what is asked, decided and sent, for a bug report, without secrets.
 //! - `clock`, `process`, `secret`, `escape`, `error`, `mend`: time; children, and asking them; what must not be seen; what is
-//!   fit to be; what went wrong; what puts it right.
+//!   fit to be; what went wrong; what puts it right. `redact`: takes secrets out of what others say.
 //! - In the tests alone: `lab`, the machine in every order that three callers can come in, before a provider and a disk that
 //!   break at any step; `fuzz`, what must hold for every input from outside, which `cargo fuzz` shares.
 //!
@@ -59,6 +59,7 @@ mod model;
 mod oauth;
 mod output;
 mod process;
+mod redact;
 mod secret;
 mod setup;
 mod store;

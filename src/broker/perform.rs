@@ -179,13 +179,17 @@ impl<'a> Broker<'a> {
         let url = &endpoints.device_authorization;
         let response = self.world.http.post(url, &form, http::PATIENCE).map_err(NoCode::Unreachable)?;
         let pending = device::begin(&response, slot, self.world.clock.now())
-            .map_err(|error| NoCode::Refused(error.map_words(|words| form.redact(words))))?;
+            .map_err(|error| NoCode::Refused(error.map_words(|words| form.redact_answer(&response, words))))?;
         Ok(Pending { code_verifier: verifier, ..pending })
     }
 
     /// Proves who the client is, where it has a secret.
     fn authenticate(&self, form: &mut Form) -> Result<()> {
         let profile = self.setting.profile;
+        // The server knows these as well, and may quote them.
+        if let Some(record) = self.world.store.peek(self.id).ok().flatten() {
+            form.hide(record.secrets());
+        }
         if let Some(path) = &profile.client_secret_file {
             form.authenticate(&profile.client_id, &client_secret::read(path)?, self.setting.endpoints.secret_by);
         }
@@ -197,7 +201,8 @@ impl<'a> Broker<'a> {
         match answer {
             Ok(response) => {
                 let life = self.setting.profile.preset.default_token_life;
-                answer::read(&response, self.world.clock.now(), life).map_words(|words| form.redact(words))
+                answer::read(&response, self.world.clock.now(), life)
+                    .map_words(|words| form.redact_answer(&response, words))
             }
             Err(unreachable) => Answer::Unreachable(unreachable),
         }

@@ -132,7 +132,7 @@ impl Machine {
             }
             Decision::Patience(until) => self.fail(setting.asked_for_patience(until, now)),
             Decision::RefusedAgain(token) => {
-                let error = setting.refused_again(token, self.ask.challenge.as_deref(), now);
+                let error = setting.refused_again(&record, token, self.ask.challenge.as_deref(), now);
                 self.fail(error)
             }
             Decision::Refresh(_) => {

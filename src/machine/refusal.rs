@@ -28,9 +28,10 @@ impl Machine {
             return self.save(At::SavingRefusal);
         }
         trace!("refusal: the token is handed out no more");
+        let before = record.clone();
         if let Some(token) = record.tokens.get_mut(&ask.slot) {
             if token.is_recent_replacement(now) {
-                let error = setting.refused_again(token, ask.challenge.as_deref(), now);
+                let error = setting.refused_again(&before, token, ask.challenge.as_deref(), now);
                 return self.fail(error);
             }
             token.refused = true;

@@ -11,6 +11,8 @@ use crate::oauth::TokenAnswer;
 use crate::oauth::device::Pending;
 use crate::oauth::http;
 use crate::oauth::message::Unreachable;
+use crate::redact::Secrets;
+use crate::store::Record;
 
 impl Setting<'_> {
     /// The authorization server, for a sentence.
@@ -34,9 +36,17 @@ impl Setting<'_> {
             .hint(Mend::wait("the session is kept; try again then"))
     }
 
-    pub(super) fn refused_again(&self, token: &Token, challenge: Option<&str>, now: Timestamp) -> Error {
+    pub(super) fn refused_again(
+        &self,
+        record: &Record,
+        token: &Token,
+        challenge: Option<&str>,
+        now: Timestamp,
+    ) -> Error {
         let age = clock::span(now - token.received_at);
-        let words = challenge.map(|words| format!(" ({words})")).unwrap_or_default();
+        // The server was just sent one of them.
+        let secrets = Secrets::of(record.secrets());
+        let words = challenge.map(|words| format!(" ({})", secrets.redact(words))).unwrap_or_default();
         let what = format!("{} refuses a token that was renewed {age} ago{words}", self.place);
         let login = Mend::command(self.login_command());
         Error::new(Kind::Refused, what).hint(if challenge.is_some_and(|words| words.contains("insufficient_scope")) {

@@ -218,7 +218,7 @@ impl Pending {
         form.push_some("audience", self.audience.as_deref());
         form.push_some("resource", self.resource.as_deref());
         form.push_some("code_verifier", self.code_verifier.as_ref().map(Secret::expose));
-        form.hide(&self.user_code);
+        form.hide([&Secret::new(&self.user_code)]);
         form
     }
 

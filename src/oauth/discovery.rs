@@ -13,6 +13,7 @@ use crate::mend::Mend;
 use crate::model::location::Scheme;
 use crate::model::provider::Preset;
 use crate::model::{Endpoints, Location, SecretBy, SpeltEndpoints};
+use crate::redact::Secrets;
 
 /// The members keyfob uses, under the names of RFC 8414 section 2; all but the issuer may be missing.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -56,7 +57,7 @@ pub(crate) fn fetch(http: &dyn Http, issuer: &str) -> Result<Metadata> {
             Ok(metadata) => return Ok(metadata),
             // Of two refusals the one that tells more: a document with another's name, else the first.
             Err(Refusal::OtherIssuer(said)) => {
-                let said = escape(&said);
+                let said = Secrets::default().redact(&escape(&said));
                 let what = format!("{host} describes the issuer \"{said}\" and not \"{}\"", escape(issuer));
                 let mend = format!("if that is the one you mean, write it to the letter: issuer = \"{said}\"");
                 refusal = Some(Error::new(Kind::Refused, what).hint(mend));

@@ -6,15 +6,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroize;
 
+use super::answer;
 use crate::clock::Timestamp;
 use crate::mend::Mend;
 use crate::model::SecretBy;
+use crate::redact::Secrets;
 use crate::secret::Secret;
-
-/// Stands in a server's words for a secret of ours.
-const REDACTED: &str = "(redacted)";
-/// So many characters of a secret in a row tell something of it.
-const TELLING_PART: usize = 12;
 
 /// The parameters whose values are nobody else's business.
 const SECRET_PARAMETERS: &[&str] = &["refresh_token", "device_code", "token", "client_secret", "code_verifier"];
@@ -28,6 +25,9 @@ pub(crate) struct Form {
     /// What a server may not be quoted with, beyond the fields.
     hidden: Vec<Secret>,
 }
+
+/// Members of answers that are nobody else's business.
+const SECRET_MEMBERS: &[&str] = &["access_token", "refresh_token", "id_token", "device_code"];
 
 impl Form {
     /// A form with the profile's extra parameters, which ours override.
@@ -66,21 +66,38 @@ impl Form {
         self.hidden.push(secret.clone());
     }
 
-    /// Takes out of a server's words what it may have quoted of our secrets.
-    pub(crate) fn redact(&self, words: &str) -> String {
+    /// What a server may not be quoted with, and what it may although it looks like that.
+    pub(crate) fn secrets(&self) -> Secrets {
         let fields = self.fields.iter().filter(|(name, _)| SECRET_PARAMETERS.contains(&name.as_str()));
-        let secrets = fields.map(|(_, secret)| secret).chain(&self.hidden).chain(&self.authorization);
-        secrets.fold(words.to_owned(), |words, secret| {
-            // A server may quote what it read, or what it was sent.
-            let sent = Secret::new(form_encode(secret.expose()));
-            let words = without(words, secret.expose());
-            if sent == *secret { words } else { without(words, sent.expose()) }
-        })
+        let mut secrets = Secrets::of(fields.map(|(_, secret)| secret).chain(&self.hidden).chain(&self.authorization));
+        if let Some(pair) = self.authorization.as_ref().and_then(|header| header.expose().split_once(' ')) {
+            secrets.hide(&Secret::new(pair.1));
+        }
+        for (_, value) in self.fields.iter().filter(|(name, _)| !SECRET_PARAMETERS.contains(&name.as_str())) {
+            secrets.show(value.expose());
+        }
+        secrets
     }
 
-    /// Keeps a text that is no parameter out of what a server is quoted with.
-    pub(crate) fn hide(&mut self, text: &str) {
-        self.hidden.push(Secret::new(text));
+    #[cfg(test)]
+    pub(crate) fn redact(&self, words: &str) -> String {
+        self.secrets().redact(words)
+    }
+
+    /// Takes out of a server's words what it may have quoted of our secrets, and of those in its very answer.
+    pub(crate) fn redact_answer(&self, response: &Response, words: &str) -> String {
+        let mut secrets = self.secrets();
+        let body = answer::fields(&response.body).unwrap_or_default();
+        SECRET_MEMBERS
+            .iter()
+            .filter_map(|name| answer::text(&body, name))
+            .for_each(|value| secrets.hide(&Secret::new(value)));
+        secrets.redact(words)
+    }
+
+    /// Keeps secrets that are no parameters out of what a server is quoted with: it may know them from before.
+    pub(crate) fn hide<'a>(&mut self, secrets: impl IntoIterator<Item = &'a Secret>) {
+        self.hidden.extend(secrets.into_iter().cloned());
     }
 
     /// What is sent, by name, and whether its value is nobody else's business.
@@ -120,36 +137,6 @@ fn form_encode(text: &str) -> String {
 
 fn hex_digit(nibble: u8) -> char {
     char::from_digit(u32::from(nibble), 16).unwrap_or_default().to_ascii_uppercase()
-}
-
-/// Takes a secret out of words, and every part of it that is long enough to be one.
-fn without(words: String, secret: &str) -> String {
-    if secret.is_empty() {
-        return words;
-    }
-    let words = words.replace(secret, REDACTED);
-    let (mut shown, mut rest) = (String::with_capacity(words.len()), words.as_str());
-    while let Some(first) = rest.chars().next() {
-        let ends = rest.char_indices().map(|(at, c)| at + c.len_utf8()).skip(TELLING_PART - 1);
-        let part = ends.take_while(|end| secret.contains(&rest[..*end])).last();
-        if part.is_some() {
-            shown.push_str(REDACTED);
-        } else {
-            shown.push(first);
-        }
-        rest = &rest[part.unwrap_or(first.len_utf8())..];
-    }
-    without_its_beginning(shown, secret)
-}
-
-/// Takes the beginning of a secret off words that were cut in the middle of it.
-fn without_its_beginning(words: String, secret: &str) -> String {
-    let Some(kept) = words.strip_suffix("...") else { return words };
-    let lengths = (1..=secret.len().min(kept.len())).rev().filter(|length| secret.is_char_boundary(*length));
-    match lengths.map(|length| &secret[..length]).find(|beginning| kept.ends_with(beginning)) {
-        Some(beginning) => format!("{}{REDACTED}...", &kept[..kept.len() - beginning.len()]),
-        None => words,
-    }
 }
 
 /// What came back, whatever its status.

@@ -52,7 +52,7 @@ fn told(form: &Form, response: &Response) -> String {
     let mut told: Vec<String> = secrets.collect();
     let spans = SPANS.iter().filter_map(|name| Some(format!("{name} {}", answer::number(&body, name)?)));
     let error = answer::error(&body, response.status).filter(|_| told.is_empty());
-    let error = error.map(|error| format!("error {}", form.redact(&error.words())));
+    let error = error.map(|error| format!("error {}", form.redact_answer(response, &error.words())));
     told.extend(spans.chain(error));
     if told.is_empty() { bytes() } else { told.join(", ") }
 }

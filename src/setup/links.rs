@@ -1,4 +1,4 @@
-//! The names that clients call keyfob by: `git-credential-keyfob` and `docker-credential-keyfob`, links beside the program.
+//! The names that clients call keyfob by, links beside the program.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -295,6 +295,14 @@ impl Record {
         self.signed_in_outcome = self.outcomes;
     }
 
+    /// Everything in it that nobody may see.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let tokens = self.tokens.values().flat_map(|token| [Some(&token.access_token), token.id_token.as_ref()]);
+        let pending =
+            self.pending.iter().flat_map(|pending| [Some(&pending.device_code), pending.code_verifier.as_ref()]);
+        tokens.chain(pending).flatten().chain(&self.refresh_token)
+    }
+
     /// Remembers a failure.
     pub(crate) fn fail(&mut self, error: &Error, slot: Option<&Slot>, parent: Option<&ParentId>, now: Timestamp) {
         self.outcomes += 1;

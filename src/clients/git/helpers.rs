@@ -7,6 +7,7 @@ use crate::escape::escape;
 use crate::model::Location;
 use crate::model::location::Scheme;
 use crate::process::{self, With};
+use crate::redact::Secrets;
 use crate::secret::SecretBytes;
 
 /// The arguments that have git print every entry that matters here. `--show-scope` needs git 2.26.
@@ -66,7 +67,10 @@ pub(super) fn ask() -> Result<Vec<HelperLine>> {
     if answer.succeeded || said.is_empty() {
         return Ok(parse(&text(&answer.stdout)));
     }
-    let what = format!("git cannot read its configuration: {}", escape(said.lines().next().unwrap_or_default()));
+    let what = format!(
+        "git cannot read its configuration: {}",
+        Secrets::default().redact(&escape(said.lines().next().unwrap_or_default()))
+    );
     Err(Error::new(Kind::Broken, what).hint(mend))
 }
 

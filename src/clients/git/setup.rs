@@ -16,6 +16,7 @@ use crate::mend::Mend;
 use crate::model::{HostPattern, Location, location};
 use crate::output::say;
 use crate::process::{self, With};
+use crate::redact::Secrets;
 use crate::setup::links::{self, Found};
 use crate::setup::{Entries, How, change, profile};
 use crate::store::foreign::Foreign;
@@ -76,7 +77,7 @@ fn run_git(args: &[&OsStr]) -> Result<()> {
     }
     let said = String::from_utf8_lossy(answer.stderr.expose());
     let said = said.lines().next().unwrap_or_default();
-    Err(Error::new(Kind::Broken, format!("git refuses: {}", escape(said)))
+    Err(Error::new(Kind::Broken, format!("git refuses: {}", Secrets::default().redact(&escape(said))))
         .hint(Mend::run("git config --list --show-origin")))
 }
 

@@ -10,7 +10,8 @@ use crate::desk::Credential;
 use crate::escape::escape;
 use crate::model::location::Scheme;
 use crate::model::{Auth, Location};
-use crate::secret::{Fingerprint, SecretBytes};
+use crate::redact::Secrets;
+use crate::secret::{Fingerprint, Secret, SecretBytes};
 
 /// git's own limit for a line, its LF included.
 const LINE_LIMIT: usize = 65_535;
@@ -152,8 +153,16 @@ impl Attributes {
         self.state.iter().find_map(ours)
     }
 
-    /// What the server said of the token (RFC 6750 section 3): the error of its Bearer challenge, fit to be shown.
+    /// What the server said of the token (RFC 6750 section 3): the error of its Bearer challenge, fit to be shown. It may quote
+    /// what git sent it.
     pub(crate) fn challenge(&self) -> Option<String> {
+        let text = |bytes: &SecretBytes| Secret::new(String::from_utf8_lossy(bytes.expose()));
+        let sent = [self.password.as_ref(), self.credential.as_ref(), self.oauth_refresh_token.as_ref()];
+        let sent: Vec<Secret> = sent.into_iter().flatten().map(text).collect();
+        self.challenge_as_sent().map(|words| Secrets::of(&sent).redact(&words))
+    }
+
+    fn challenge_as_sent(&self) -> Option<String> {
         self.wwwauth.iter().find_map(|header| {
             let header = String::from_utf8_lossy(header);
             let parameters =
@@ -305,7 +314,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::secret::Secret;
 
     fn bytes(text: &str) -> Vec<u8> {
         text.as_bytes().to_vec()

@@ -18,6 +18,7 @@ use crate::mend::Mend;
 use crate::model::{Destination, Location, Profile};
 use crate::oauth::jwt;
 use crate::process::{self, Answer, With};
+use crate::redact::Secrets;
 use crate::store::{self, markers::Markers};
 
 const AREA: Area = Area::Client(CLIENT.name);
@@ -63,7 +64,7 @@ pub(super) fn examine<'v>(visit: &mut Visit<'v>, concerned: &Concerned<'v>) {
         Ok(answer) if answer.succeeded => serde_json::from_slice(answer.stdout.expose()).unwrap_or(Value::Null),
         Ok(answer) => {
             let words = String::from_utf8_lossy(answer.stderr.expose()).into_owned();
-            let what = format!("kubectl cannot read its kubeconfig: {}", escape(&words));
+            let what = format!("kubectl cannot read its kubeconfig: {}", Secrets::default().redact(&escape(&words)));
             return visit.report.problem(&AREA, what, Mend::run("kubectl config view"));
         }
         Err(error) => {

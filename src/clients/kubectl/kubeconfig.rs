@@ -11,6 +11,7 @@ use crate::config::{environment, folders};
 use crate::error::{Error, Kind, Result};
 use crate::escape::escape;
 use crate::process::{self, With};
+use crate::redact::Secrets;
 use crate::store::foreign::Foreign;
 use crate::store::scratch::Scratch;
 
@@ -166,5 +167,5 @@ fn run(args: &[&str], reword: impl Fn(&str) -> String) -> Result<Vec<u8>> {
     } else {
         "see what it says to: kubectl config view"
     };
-    Err(Error::new(Kind::Broken, format!("kubectl refuses: {}", escape(words))).hint(hint))
+    Err(Error::new(Kind::Broken, format!("kubectl refuses: {}", Secrets::default().redact(&escape(words)))).hint(hint))
 }

@@ -7,6 +7,8 @@ mod files;
 mod floods;
 // Configurations, records and names that point elsewhere.
 mod places;
+// Servers that quote secrets.
+mod quotes;
 // Words that would be shown, tokens that would write lines, numbers beyond sense.
 mod words;
 

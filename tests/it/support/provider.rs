@@ -162,6 +162,11 @@ impl Provider {
         self.lock().script.entry(endpoint).or_default().push_back(Scripted::Afterwards(reply));
     }
 
+    /// Answers as usual again.
+    pub fn forget_script(&self) {
+        self.lock().script.clear();
+    }
+
     pub fn seen(&self) -> Vec<Seen> {
         self.lock().seen.clone()
     }
