@@ -8,10 +8,11 @@ use crate::oauth::device::Pending;
 use crate::secret::{Fingerprint, Secret};
 use crate::store::{Failure, Record};
 
-/// How many seconds callers without a terminal are told of the last failure before the provider is asked again.
-const FAILURE_MEMORY_SECS: i64 = 30;
 /// A provider that asks for more seconds of patience than this, or a clock that jumped, is not waited for.
 const LONGEST_PATIENCE_SECS: i64 = 3_600;
+
+/// How many seconds a renewal that others know of is waited for: a refresh's own limit, and a little.
+const RENEWAL_SECS: i64 = 50;
 
 /// What happened to a caller so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -56,8 +57,16 @@ pub(crate) fn next<'r>(record: &'r Record, ask: &Ask, attempt: &Attempt, now: Ti
     }
     let patience = record.retry_at.filter(|until| now < *until && *until - now <= LONGEST_PATIENCE_SECS);
     let renewal_failed = remembered(record, Some(&ask.slot), ask, attempt, now);
+    // What may pass by itself is not waited for again beside a token that lives.
+    let is_passing =
+        record.failure.as_ref().is_some_and(|failure| failure.is_passing_renewal() && failure.is_recent(now));
+    // Believed to be over, it is tried on only where nobody can be asked.
+    let is_over = record.is_doubted && !attempt.is_headless;
     let may_renew = record.refresh_token.is_some()
+        && !is_over
         && patience.is_none()
+        && !is_passing
+        && !is_being_renewed(record, now)
         && renewal_failed.is_none()
         && (ask.suspected.is_none() || is_replaceable(record, ask, now));
     if !may_renew && let Some(token) = living(record, ask, now) {
@@ -69,7 +78,7 @@ pub(crate) fn next<'r>(record: &'r Record, ask: &Ask, attempt: &Attempt, now: Ti
     if let Some(token) = record.tokens.get(&ask.slot).filter(|token| is_refused_again(token, ask, now)) {
         return Decision::RefusedAgain(token);
     }
-    if let Some(refresh_token) = &record.refresh_token {
+    if let Some(refresh_token) = record.refresh_token.as_ref().filter(|_| !is_over) {
         return patience.map_or(Decision::Refresh(refresh_token), Decision::Patience);
     }
     if let Some(failure) = remembered(record, None, ask, attempt, now) {
@@ -79,6 +88,16 @@ pub(crate) fn next<'r>(record: &'r Record, ask: &Ask, attempt: &Attempt, now: Ti
         Some(pending) => Decision::Poll(pending),
         None => Decision::Login,
     }
+}
+
+/// Whether a process has sent the refresh token while a token lived, and may still get its answer.
+fn is_being_renewed(record: &Record, now: Timestamp) -> bool {
+    record.renewing_since.is_some_and(|since| (0..RENEWAL_SECS).contains(&(now - since)))
+}
+
+/// The token that lives beside a renewal that is under way: nobody waits for that.
+pub(crate) fn living_beside<'r>(record: &'r Record, ask: &Ask, now: Timestamp) -> Option<&'r Token> {
+    living(record, ask, now).filter(|_| is_being_renewed(record, now))
 }
 
 /// Whether an approval may be waiting that somebody asked for in advance (`keyfob login --start`), beside a session that
@@ -151,12 +170,11 @@ fn remembered<'r>(
 ) -> Option<&'r Failure> {
     record.failure.as_ref().filter(|failure| {
         let came_while_waiting = failure.outcome > attempt.outcomes_seen;
-        let recent = (0..FAILURE_MEMORY_SECS).contains(&(now - failure.at));
-        // What may be over in a moment is worth another request.
-        let lasting = failure.kind != Kind::Transient;
         let same_parent = failure.parent.is_some() && failure.parent == ask.parent;
-        failure.slot.as_ref() == slot
-            && (came_while_waiting || (recent && (same_parent || (attempt.is_headless && lasting))))
+        let is_meant = failure.slot.as_ref() == slot || (failure.is_passing_renewal() && slot.is_some());
+        // A sign-in that could not be begun may be worth another request.
+        let is_told = attempt.is_headless && (failure.kind != Kind::Transient || failure.is_passing_renewal());
+        is_meant && (came_while_waiting || (failure.is_recent(now) && (same_parent || is_told)))
     })
 }
 
@@ -212,9 +230,16 @@ mod tests {
             kind: Kind::SignInEnded,
             text: "denied".to_owned(),
             mend: None,
+            until: None,
+            streak: 0,
             parent: None,
             slot: None,
         }
+    }
+
+    /// The first of a row, two seconds of which it is told.
+    fn passing(at: Timestamp) -> Failure {
+        Failure { kind: Kind::Transient, until: Some(at + 2), streak: 1, ..renewal(failure(at, 0)) }
     }
 
     fn renewal(failure: Failure) -> Failure {
@@ -260,6 +285,7 @@ mod tests {
             (suspected.0.clone(), Attempt { ended: Some("over".to_owned()), ..Attempt::default() });
         let parent = of(Ask { parent: Some(ParentId::new(7, "1")), ..Ask::default() });
         let other_slot = of(Ask { slot: Slot::of_key("organization=x"), ..Ask::default() });
+        let headless_other = (other_slot.0.clone(), headless.1.clone());
         let id = of(Ask { kind: TokenKind::Id, ..Ask::default() });
 
         #[rustfmt::skip]
@@ -302,6 +328,19 @@ mod tests {
             ("the same, from the future", with(&|r| r.failure = Some(failure(NOW + 5, 0))), &headless, "login"),
             ("a failure while waiting", with(&|r| r.failure = Some(failure(NOW - 99, 1))), &plain, "fail: denied"),
             ("a passing failure from before, without a terminal", with(&|r| { rt(r); r.failure = Some(Failure { kind: Kind::Transient, ..failure(NOW, 0) }); }), &headless, "refresh rt"),
+            ("a passing failure of a renewal, without a terminal", with(&|r| { rt(r); r.failure = Some(passing(NOW - 1)); }), &headless, "fail: denied"),
+            ("the same, for another slot of the session", with(&|r| { rt(r); r.failure = Some(passing(NOW - 1)); }), &headless_other, "fail: denied"),
+            ("the same, when its while is over", with(&|r| { rt(r); r.failure = Some(passing(NOW - 2)); }), &headless, "refresh rt"),
+            ("the same, with a terminal", with(&|r| { rt(r); r.failure = Some(passing(NOW - 1)); }), &plain, "refresh rt"),
+            ("the same, and the old token lives", with(&|r| { holds(r, NOW - 299, 300); rt(r); r.failure = Some(passing(NOW - 1)); }), &plain, "serve at"),
+            ("the same, and login", with(&|r| { rt(r); r.failure = Some(passing(NOW - 1)); }), &anew, "login"),
+            ("refused without a word, twice, with a terminal", with(&|r| { rt(r); r.is_doubted = true; }), &plain, "login"),
+            ("the same without one", with(&|r| { rt(r); r.is_doubted = true; }), &headless, "refresh rt"),
+            ("the same, and the old token lives", with(&|r| { holds(r, NOW - 299, 300); rt(r); r.is_doubted = true; }), &plain, "serve at"),
+            ("a renewal under way, and the old token lives", with(&|r| { holds(r, NOW - 299, 300); rt(r); r.renewing_since = Some(NOW - 49); }), &plain, "serve at"),
+            ("the same, long ago", with(&|r| { holds(r, NOW - 299, 300); rt(r); r.renewing_since = Some(NOW - 50); }), &plain, "refresh rt"),
+            ("the same, from the future", with(&|r| { holds(r, NOW - 299, 300); rt(r); r.renewing_since = Some(NOW + 1); }), &plain, "refresh rt"),
+            ("a renewal under way, and nothing lives", with(&|r| { rt(r); r.renewing_since = Some(NOW); }), &plain, "refresh rt"),
             ("a failed refresh, and the old token lives", with(&|r| { holds(r, NOW - 299, 300); rt(r); r.failure = Some(renewal(failure(NOW, 1))); }), &plain, "serve at"),
             ("a failed refresh, and nothing lives", with(&|r| { rt(r); r.failure = Some(renewal(failure(NOW, 1))); }), &plain, "fail: denied"),
             ("a failed refresh of another slot", with(&|r| { rt(r); r.failure = Some(renewal(failure(NOW, 1))); }), &other_slot, "refresh rt"),

@@ -14,6 +14,7 @@ use crate::machine::Setting;
 use crate::mend::Argv;
 use crate::model::{Ask, Destination, Endpoints, Location, Profile, Token, TokenKind, location};
 use crate::oauth::http::Web;
+use crate::process::Successor;
 use crate::secret::Secret;
 use crate::store::{ReadRecord, Store, record};
 use crate::trace::{self, trace};
@@ -98,7 +99,8 @@ impl Errand<'_> {
         work: impl FnOnce(&Broker<'_>, Option<ReadRecord>) -> Result<T>,
     ) -> Result<T> {
         let (store, clock, http, human) = self.world()?;
-        let world = World { store: &store, clock: &clock, http: &http, human: &human };
+        let successor = Successor::new(named(self.profile), trace::is_on_stderr());
+        let world = World { store: &store, clock: &clock, http: &http, human: &human, successor: Some(&successor) };
         let found = discover::endpoints(self.profile, &world, anew)?;
         self.broker(world, &found.endpoints, |broker| work(broker, found.looked))
     }
@@ -107,7 +109,11 @@ impl Errand<'_> {
     pub(crate) fn with_session(&self, work: impl FnOnce(&Broker<'_>) -> Result<()>) -> Result<()> {
         let Some(endpoints) = discover::known_endpoints(self.profile)? else { return Ok(()) };
         let (store, clock, http, human) = self.world()?;
-        self.broker(World { store: &store, clock: &clock, http: &http, human: &human }, &endpoints, work)
+        self.broker(
+            World { store: &store, clock: &clock, http: &http, human: &human, successor: None },
+            &endpoints,
+            work,
+        )
     }
 
     pub(crate) fn world(&self) -> Result<(Store, SystemClock, Web, Terminal)> {
@@ -156,6 +162,15 @@ impl Errand<'_> {
         let what = if kind == TokenKind::Id { "an ID token" } else { "an access token" };
         let end = token.told_end(kind, now).map(|end| format!(", told to end in {} s", end - now));
         format!("{what}{}", end.unwrap_or_default())
+    }
+}
+
+/// The words that name a profile on our own command line.
+fn named(profile: &Profile) -> Argv {
+    match &profile.name {
+        Some(name) => vec!["--profile".to_owned(), name.clone()],
+        // Behind `keyfob login`.
+        None => profile.login_command().split_off(2),
     }
 }
 

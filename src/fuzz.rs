@@ -122,6 +122,7 @@ pub fn token_answer(input: &[u8]) {
         Outcome::Refused(words) | Outcome::Misconfigured(words) => assert_shown(&words),
         Outcome::Unreachable(_) => panic!("there is an answer"),
         Outcome::Transient { why, .. } => assert_shown(&why),
+        Outcome::Silent(status) | Outcome::Foreign(status) => assert_eq!(status, response.status),
     }
     let begun = Response { status: 200, date: None, retry_after: None, body: DEVICE.to_vec() };
     let Ok(mut pending) = device::begin(&begun, &Slot::default(), NOW) else { panic!("an honest answer") };

@@ -69,6 +69,11 @@ pub(crate) fn begin(verbose: bool, log: Log, append: fn(&Path) -> Result<File>) 
     }
 }
 
+/// Whether it is seen on stderr.
+pub(crate) fn is_on_stderr() -> bool {
+    TRACE.get().is_some_and(|trace| trace.to_stderr)
+}
+
 fn complain(error: &Error) {
     let _ = io::stderr().write_all(error.lines().as_bytes());
 }

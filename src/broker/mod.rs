@@ -5,13 +5,16 @@ pub(crate) mod discover;
 mod perform;
 mod screen;
 
+use std::fs::File;
+
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::human::Human;
 use crate::machine::{NoCode, Outcome, Setting};
-use crate::model::{Ask, Token};
+use crate::model::{Ask, Token, Want};
 use crate::oauth::device::Pending;
 use crate::oauth::http::Http;
+use crate::process::Successor;
 use crate::store::{ReadRecord, Store};
 #[cfg(test)]
 pub(crate) use perform::Hands;
@@ -25,6 +28,8 @@ pub(crate) struct World<'a> {
     pub(crate) clock: &'a dyn Clock,
     pub(crate) http: &'a dyn Http,
     pub(crate) human: &'a dyn Human,
+    /// How another process is begun that renews in this one's place; none where that cannot be.
+    pub(crate) successor: Option<&'a Successor>,
 }
 
 /// One session and the world around it.
@@ -55,6 +60,11 @@ impl Broker<'_> {
             Outcome::Failed(error) => Err(error),
             Outcome::Token(_) | Outcome::Nothing => unreachable!("a code was asked for"),
         }
+    }
+
+    /// Renews a token that lives, with the record's lock that another process has left to this one.
+    pub(crate) fn renew(&self, ask: Ask, lock: File) {
+        self.run(Ask { want: Want::Renewal, ..ask }, Hands::left(lock));
     }
 
     /// Writes down that a token was refused, or drops it.

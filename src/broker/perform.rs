@@ -1,5 +1,6 @@
 //! Performs a machine's effects, one at a time, and tells it what came of each.
 
+use std::fs::File;
 use std::time::Duration;
 
 use super::Broker;
@@ -10,9 +11,14 @@ use crate::oauth::answer::{self, Answer};
 use crate::oauth::device::{self, Pending};
 use crate::oauth::message::{Form, Response, Unreachable};
 use crate::oauth::refresh::{self, Grounds};
+use crate::oauth::watch::Patience;
 use crate::oauth::{http, pkce};
+use crate::process::signals::Hold;
 use crate::store::{Found, Guard, Lock, ReadRecord, Record, client_secret, jitter};
 use crate::trace::trace;
+
+/// A provider that is well answers within that; whoever has a token that lives waits no longer.
+const HAND_OVER_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a broker holds for its machine. Dropped, it is released.
 #[derive(Default)]
@@ -27,11 +33,19 @@ pub(crate) struct Hands<'a> {
     last_read: Option<ReadRecord>,
     /// How often in a row a lock was another's.
     attempts: u32,
+    /// The record's lock that another process has left to this one.
+    left: Option<File>,
+    /// Signals are held back: something was sent that works once, and its answer is not on the disk.
+    hold: Option<Hold>,
 }
 
 impl Hands<'_> {
     pub(super) fn looked(looked: Option<ReadRecord>) -> Self {
         Self { looked, ..Self::default() }
+    }
+
+    pub(super) fn left(lock: File) -> Self {
+        Self { left: Some(lock), ..Self::default() }
     }
 }
 
@@ -55,6 +69,19 @@ impl<'a> Broker<'a> {
     /// Performs one effect.
     pub(crate) fn perform(&self, hands: &mut Hands<'a>, effect: Effect) -> Result<Got> {
         let clock = self.world.clock;
+        if let Effect::Send(Call::Refresh { may_hand_over: true, .. }) = effect
+            && self.hand_over(hands)?
+        {
+            return Ok(Got::HandedOver);
+        }
+        match &effect {
+            Effect::Send(Call::Refresh { .. } | Call::Poll(_)) => {
+                hands.hold.get_or_insert_with(Hold::begin);
+            }
+            // Between an answer and its saving.
+            Effect::TryLock | Effect::Reread | Effect::Reserve | Effect::Pause | Effect::Peek | Effect::Save(_) => {}
+            _ => hands.hold = None,
+        }
         Ok(match effect {
             Effect::Peek => Got::Record(self.peek(hands)?),
             Effect::TryLock => self.try_lock(hands)?,
@@ -67,10 +94,12 @@ impl<'a> Broker<'a> {
                 Got::Done
             }
             Effect::Save(record) => {
-                if let Some(guard) = &mut hands.guard {
+                let saved = hands.guard.as_mut().map(|guard| {
                     guard.record = *record;
-                    guard.save()?;
-                }
+                    guard.save()
+                });
+                hands.hold = None;
+                saved.transpose()?;
                 Got::Done
             }
             Effect::TryLogin => self.try_login(hands)?,
@@ -124,7 +153,12 @@ impl<'a> Broker<'a> {
     }
 
     fn try_lock(&self, hands: &mut Hands<'a>) -> Result<Got> {
-        let Some(mut guard) = self.world.store.try_lock(self.id, self.world.clock.now())? else {
+        let now = self.world.clock.now();
+        let taken = match hands.left.take() {
+            Some(lock) => self.world.store.adopt_lock(self.id, lock, now)?,
+            None => self.world.store.try_lock(self.id, now)?,
+        };
+        let Some(mut guard) = taken else {
             if hands.attempts == 0 {
                 trace!("lock: another process holds it, waiting");
             }
@@ -149,22 +183,44 @@ impl<'a> Broker<'a> {
         Ok(Got::Done)
     }
 
+    /// Leaves the lock, and the refresh that it guards, to another process, and waits for that a moment; whether it could.
+    fn hand_over(&self, hands: &mut Hands<'a>) -> Result<bool> {
+        let (Some(successor), Some(guard)) = (self.world.successor, &mut hands.guard) else { return Ok(false) };
+        let slot = self.setting.destination.slot.key();
+        let Some(lock) = guard.share_lock() else { return Ok(false) };
+        let Some(mut begun) = successor.begin(&slot, lock) else {
+            guard.reserve()?;
+            return Ok(false);
+        };
+        trace!("refresh: another process sends it and waits for the answer");
+        // Ours is closed, its copy of the lock is not.
+        hands.guard = None;
+        let clock = self.world.clock;
+        let began = clock.elapsed();
+        while clock.elapsed().saturating_sub(began) < HAND_OVER_PATIENCE && !begun.has_ended() {
+            clock.sleep(Duration::from_millis(2));
+        }
+        Ok(true)
+    }
+
     fn send(&self, call: Call) -> Result<Got> {
         Ok(match call {
             Call::Start(slot) => Got::Code(self.ask_for_code(&slot).map(Box::new)),
-            Call::Poll(pending) => Got::Answer(self.post(pending.form(self.setting.profile), http::POLL_PATIENCE)?),
-            Call::Refresh { refresh_token, scopes, organization } => {
+            Call::Poll(pending) => {
+                Got::Answer(self.post(pending.form(self.setting.profile), Patience::once(http::POLL_PATIENCE))?)
+            }
+            Call::Refresh { may_hand_over: _, refresh_token, scopes, organization } => {
                 let scopes = scopes.unwrap_or_else(|| self.setting.profile.all_scopes());
                 let grounds = Grounds { scopes: &scopes, organization: organization.as_deref() };
                 let slot = &self.setting.destination.slot;
                 let form = refresh::form(self.setting.profile, slot, &refresh_token, &grounds);
-                Got::Answer(self.post(form, http::REFRESH_PATIENCE)?)
+                Got::Answer(self.post(form, http::refresh_patience(self.setting.profile.preset))?)
             }
         })
     }
 
     /// Posts a form to the token endpoint and reads the answer.
-    fn post(&self, mut form: Form, patience: Duration) -> Result<Answer> {
+    fn post(&self, mut form: Form, patience: Patience) -> Result<Answer> {
         self.authenticate(&mut form)?;
         let answer = self.world.http.post(&self.setting.endpoints.token, &form, patience);
         Ok(self.read(&form, answer))

@@ -12,7 +12,7 @@ use crate::error::{Error, Kind};
 use crate::mend::Mend;
 use crate::output::EXAMPLE;
 
-pub(crate) use people::{Completions, Doctor, Login, Logout, Providers, Status, Subject, Token};
+pub(crate) use people::{Completions, Doctor, Login, Logout, Providers, Renew, Status, Subject, Token};
 pub(crate) use setup::{SetUp, SetUpProfile, Setup};
 
 /// Signs you in once, in your browser; git, kubectl and docker are let in.
@@ -45,6 +45,9 @@ pub(crate) enum Command {
     /// Print the manual page
     #[command(after_help = "Example: keyfob man | man -l -")]
     Man,
+    /// What keyfob runs itself, to renew a token in the background
+    #[command(hide = true)]
+    Renew(Renew),
     /// What a client runs
     #[command(flatten)]
     Client(Called),

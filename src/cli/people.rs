@@ -103,3 +103,16 @@ pub(crate) struct Completions {
     /// Which shell
     pub(crate) shell: clap_complete::Shell,
 }
+
+/// `keyfob renew`, with the record's lock as stdin.
+#[derive(Args, Debug)]
+pub(crate) struct Renew {
+    /// Its profile, where it has a name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    #[command(flatten)]
+    pub(crate) inline: Inline,
+    /// The slot of the session
+    #[arg(long)]
+    pub(crate) slot: String,
+}

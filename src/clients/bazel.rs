@@ -19,6 +19,7 @@ use crate::error::{Error, Kind, Result};
 use crate::human::presence::Asker;
 use crate::model::{HostPattern, Location};
 use crate::output::{BY_HAND, print, refuse_terminal, say};
+use crate::process::signals::aside;
 use crate::setup::links::{self, Found};
 use crate::setup::{Entries, How, change, profile};
 use crate::trace::{self, trace};
@@ -111,7 +112,7 @@ struct Request {
 /// Reads a request as soon as it is whole: whoever asks may leave the pipe open, or never write.
 fn read(input: impl Read + Send + 'static, patience: Duration) -> Result<Request> {
     let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
+    aside(move || {
         let mut requests = serde_json::Deserializer::from_reader(input.take(INPUT_LIMIT)).into_iter::<Request>();
         // Nobody listens any more where the patience is over.
         let _ = sender.send(requests.next());

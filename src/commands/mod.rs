@@ -6,6 +6,7 @@ mod login;
 mod logout;
 mod man;
 mod providers;
+mod renew;
 mod setup;
 mod status;
 mod token;
@@ -37,6 +38,7 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Providers(providers) => providers::run(&providers),
         Command::Completions(completions) => completions::run(&completions),
         Command::Man => man::run(),
+        Command::Renew(renew) => renew::run(&renew),
     };
     done.unwrap_or_else(|error| {
         report(&error);
@@ -71,6 +73,7 @@ fn name(command: &Command) -> String {
         Command::Doctor(_) => "doctor",
         Command::Completions(_) => "completions",
         Command::Man => "man",
+        Command::Renew(_) => "renew",
     }
     .to_owned()
 }

@@ -67,7 +67,7 @@ pub(super) fn run<T>(
 ) -> Result<T> {
     let human = Listener::default();
     let done = Store::open().and_then(|store| {
-        let world = World { store: &store, clock: visit.clock, http, human: &human };
+        let world = World { store: &store, clock: visit.clock, http, human: &human, successor: None };
         errand.broker(world, endpoints, work)
     });
     for line in human.told.take() {

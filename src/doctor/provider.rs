@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::time::Duration;
 
 use super::{Visit, area, errand, session, written};
 use crate::broker::discover;
@@ -16,6 +15,7 @@ use crate::model::{Endpoints, Location, Profile, Server};
 use crate::oauth::discovery;
 use crate::oauth::http::{self, Http, Web};
 use crate::oauth::message::{Form, Response, Unreachable};
+use crate::oauth::watch::Patience;
 
 /// A clock may be off so far before it is worth a word, in seconds: clients and servers allow about as much.
 const ALLOWED_SKEW: i64 = 60;
@@ -38,7 +38,7 @@ impl Watched<'_> {
 }
 
 impl Http for Watched<'_> {
-    fn post(&self, url: &str, form: &Form, patience: Duration) -> Result<Response, Unreachable> {
+    fn post(&self, url: &str, form: &Form, patience: Patience) -> Result<Response, Unreachable> {
         self.note(self.web.post(url, form, patience))
     }
 
@@ -78,7 +78,7 @@ fn endpoints(visit: &mut Visit<'_>, profile: &Profile, http: &Watched<'_>) -> Op
                 visit.report.ok(&area, what);
                 Some(endpoints.clone())
             }
-            Err(Unreachable { why, mend, is_lasting }) => {
+            Err(Unreachable { why, mend, is_lasting, .. }) => {
                 // Nothing stands between us and the address: it may be the wrong one.
                 let may_be_wrong = !is_lasting && way(&endpoints.token).is_empty();
                 let or = format!("; if it stays so, correct the address in {}", written(profile));
@@ -136,7 +136,7 @@ fn ask_for_code(visit: &mut Visit<'_>, profile: &Profile, endpoints: &Endpoints,
         }
         // A client secret, or a folder, that cannot be read: places has said so.
         Err(_) | Ok(Err(NoCode::NotAsked(_))) => return,
-        Ok(Err(NoCode::Unreachable(Unreachable { why, mend, is_lasting: _ }))) => {
+        Ok(Err(NoCode::Unreachable(Unreachable { why, mend, .. }))) => {
             return visit.report.problem(&area, why, mend);
         }
         Ok(Err(NoCode::Refused(error))) => error,

@@ -56,7 +56,7 @@ mod world;
 use jobs::{Jobs, Places};
 use moves::Mover;
 use provider::Provider;
-use scenarios::{OTHER, PLAIN, REPLAYED, REUSED};
+use scenarios::{OTHER, PLAIN, REPLAYED, REPLAYING, REUSED};
 use world::{Budget, Past, Role, WORKERS, World};
 
 use crate::store::Record;
@@ -89,7 +89,9 @@ impl Scenario {
 
     /// What it begins with.
     fn start(&self, has_window: bool, accidents: u8) -> (Mover, World) {
-        let mut jobs = Jobs::new(Places::new(&format!("[profile.a]\n{}{OTHER}", self.profile)));
+        // What a provider with a replay window is sent is another's row to say.
+        let profile = if has_window { self.profile.replace(PLAIN, REPLAYING) } else { self.profile.clone() };
+        let mut jobs = Jobs::new(Places::new(&format!("[profile.a]\n{profile}{OTHER}")));
         let mut provider = Provider::new(has_window);
         let record = self.record.clone().map(|record| jobs.places.owned(record));
         let disk = record.map_or(0, |record| jobs.records.id(record));

@@ -24,8 +24,8 @@ pub(super) enum Move {
     /// The provider reads a worker's request, or one whose worker is gone.
     Process(usize),
     ProcessStray(usize),
-    /// The provider fails without doing anything; perhaps it asks for patience.
-    Failure(usize, bool),
+    /// The provider fails without doing anything, or cannot be connected to.
+    Failure(usize, Reply),
     /// An answer is lost.
     Loss(usize),
     Approve(u8),
@@ -124,12 +124,14 @@ impl Mover {
             if let Phase::Wire(message) = worker.phase {
                 found.push((Move::Process(i), self.process(world, i, message)));
                 if left.all > 0 && left.failures > 0 {
-                    let kinds = if matches!(message, Message::Refresh(_)) { &[false, true][..] } else { &[false] };
-                    for patience in kinds {
+                    let fails = |patience| Reply::Transient { patience };
+                    let kinds = [Reply::Unsent, fails(false), fails(true)];
+                    let kinds = if matches!(message, Message::Refresh(_)) { &kinds[..] } else { &kinds[1..2] };
+                    for reply in kinds {
                         self.note("the provider failed");
                         let mut after = spend(world, |left| &mut left.failures);
-                        after.workers[i].phase = Phase::Answered(message, Reply::Transient { patience: *patience });
-                        found.push((Move::Failure(i, *patience), after));
+                        after.workers[i].phase = Phase::Answered(message, *reply);
+                        found.push((Move::Failure(i, *reply), after));
                     }
                 }
             }
@@ -286,6 +288,10 @@ impl Mover {
                         1
                     };
                     worker.sent = Some((name, times));
+                    let was_unsent = std::mem::take(&mut worker.was_unsent);
+                    if times > 1 && !was_unsent && !world.provider.has_window {
+                        self.fault("a caller sends a refresh token again that may have been spent");
+                    }
                     if times > 2 {
                         self.fault("one caller sent a refresh token three times");
                     } else if times > 1 {
@@ -405,6 +411,8 @@ impl Mover {
                 if ask.refused.is_some()
                     && held.iter().any(|token| token.slot == ask.slot && token.name == first && !token.is_refused)
                     && !world.past.unsaved
+                    // Another who is in at once may write over the mark.
+                    && !world.past.unlocked
                 {
                     self.fault("a token that was refused is not marked before another is asked for");
                 }
@@ -486,6 +494,7 @@ impl Mover {
                 after.provider.family(name.family).retired = true;
             }
             (Message::Refresh(_), _) => {
+                worker.was_unsent = reply == Reply::Unsent;
                 worker.has_failed = true;
                 self.note("a refresh failed for now");
             }
@@ -535,6 +544,7 @@ impl Mover {
                             || facts.refresh_token.is_none()
                             || !self.jobs.places.profile().keep_refresh_token
                             || facts.is_patient
+                            || facts.is_being_renewed
                             || facts.failure.is_some()
                             || self.jobs.job(worker.job).machine.has_waited()
                             || after.past.unsaved

@@ -46,6 +46,8 @@ pub(super) struct Facts {
     pub(super) signed_in_outcome: u64,
     /// The number of the failure that is told of, and whether it was a sign-in's.
     pub(super) failure: Option<(u64, bool)>,
+    /// Somebody renews it, as far as is known.
+    pub(super) is_being_renewed: bool,
     /// The provider has asked to be left alone.
     pub(super) is_patient: bool,
     /// The next moment at which it would be judged otherwise, in seconds from now.
@@ -112,7 +114,9 @@ pub(super) fn move_record(record: &mut Record, span: Span) {
     }
     if let Some(failure) = &mut record.failure {
         failure.at -= span;
+        failure.until = failure.until.map(|until| until - span);
     }
+    record.renewing_since = record.renewing_since.map(|since| since - span);
     record.retry_at = record.retry_at.map(|at| at - span);
     settle(record);
 }
@@ -139,11 +143,15 @@ pub(super) fn settle(record: &mut Record) {
         settle_pending(pending);
     }
     if let Some(failure) = &mut record.failure {
-        failure.at = if (0..30).contains(&(NOW - failure.at)) { failure.at } else { LONG_AGO };
+        if !failure.is_recent(NOW) {
+            (failure.at, failure.until) = (LONG_AGO, None);
+        }
         "told".clone_into(&mut failure.text);
         failure.mend = None;
     }
     record.retry_at = record.retry_at.filter(|at| *at > NOW);
+    record.silent_since = None;
+    record.renewing_since = record.renewing_since.filter(|since| (0..50).contains(&(NOW - since)));
 }
 
 pub(super) fn settle_pending(pending: &mut Pending) {
@@ -172,6 +180,7 @@ fn facts(record: &Record) -> Facts {
         outcomes: record.outcomes,
         signed_in_outcome: record.signed_in_outcome,
         failure: record.failure.as_ref().map(|failure| (failure.outcome, failure.slot.is_none())),
+        is_being_renewed: record.renewing_since.is_some(),
         is_patient: record.retry_at.is_some(),
         moment: moment(record),
     }
@@ -185,8 +194,13 @@ fn moment(record: &Record) -> Option<Span> {
         [token.expires_at - margin, token.expires_at, replaced]
     });
     let pending = record.pending.iter().flat_map(|pending| [pending.next_poll_at, pending.expires_at]);
-    let failure = record.failure.iter().map(|failure| failure.at + 30);
-    let moments = tokens.chain(pending).chain(failure).chain(record.retry_at).filter(|moment| *moment > NOW);
+    let failure = record.failure.iter().filter_map(|failure| failure.until);
+    let moments = tokens
+        .chain(pending)
+        .chain(failure)
+        .chain(record.retry_at)
+        .chain(record.renewing_since.map(|since| since + 50))
+        .filter(|moment| *moment > NOW);
     moments.min().map(|moment| Span::try_from(moment - NOW).expect("minutes"))
 }
 

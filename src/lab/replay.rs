@@ -21,6 +21,7 @@ use crate::machine::{Aside, Got};
 use crate::model::Want;
 use crate::oauth::http::Http;
 use crate::oauth::message::{Form, Response, Unreachable};
+use crate::oauth::watch::Patience;
 use crate::store::{Record, Store, record};
 
 /// A person, or nobody, as the walk has them; who is shown a code is noted.
@@ -86,7 +87,7 @@ struct Scripted {
 }
 
 impl Http for Scripted {
-    fn post(&self, _url: &str, form: &Form, _patience: Duration) -> Result<Response, Unreachable> {
+    fn post(&self, _url: &str, form: &Form, _patience: Patience) -> Result<Response, Unreachable> {
         let (awaited, reply) = self.next.take().expect("no request was awaited");
         assert_eq!(message(form), awaited);
         response(awaited, reply)
@@ -145,7 +146,8 @@ pub(super) fn take(mover: &mut Mover, start: &World, way: &[Move]) -> Result<(),
         .iter()
         .zip(&asks)
         .map(|(human, ask)| {
-            let world = broker::World { store: &disk.store, clock: &StandingClock, http: &wire, human };
+            let world =
+                broker::World { store: &disk.store, clock: &StandingClock, http: &wire, human, successor: None };
             (human.role, Broker { world, setting: places.setting(&ask.slot), id: &disk.id, what: "git" })
         })
         .collect();
@@ -244,7 +246,7 @@ struct Living<'a> {
 }
 
 impl Http for Living<'_> {
-    fn post(&self, _url: &str, form: &Form, _patience: Duration) -> Result<Response, Unreachable> {
+    fn post(&self, _url: &str, form: &Form, _patience: Patience) -> Result<Response, Unreachable> {
         let mut provider = self.provider.borrow_mut();
         for code in provider.codes.iter_mut().flatten() {
             if code.shown && code.status == Status::Open && code.expires > 0 {
@@ -327,10 +329,11 @@ pub(super) fn run_alone(mover: &mut Mover, start: &World, role: Role) -> Result<
         (Living { provider: &provider }, GoingClock { millis: Cell::new(0), provider: &provider, human: &human });
     let ask = places.ask(role);
     let setting = places.setting(&ask.slot);
-    let around = broker::World { store: &disk.store, clock: &clock, http: &wire, human: &human };
+    let around = broker::World { store: &disk.store, clock: &clock, http: &wire, human: &human, successor: None };
     let broker = Broker { world: around, setting, id: &disk.id, what: "git" };
     let came = match ask.want {
         Want::Token | Want::SignIn => broker.obtain(ask, None).map(|token| Ending::Token(named(&token))),
+        Want::Renewal => unreachable!("no scenario begins with one"),
         Want::Code => broker.code(ask).map(|pending| Ending::Code(code(&pending))),
         Want::Refusal | Want::SignOut => broker.report(ask).map(|()| Ending::Nothing),
     };

@@ -75,9 +75,9 @@ pub(super) fn response(message: Message, reply: Reply) -> Result<Response, Unrea
         }
         Reply::InvalidGrant => error("invalid_grant"),
         Reply::Transient { patience } => answered(503, String::new(), patience.then_some(PATIENCE)),
-        Reply::Nothing => {
+        Reply::Nothing | Reply::Unsent => {
             let (why, mend) = ("no answer".to_owned(), Mend::wait("try again"));
-            return Err(Unreachable { why, mend, is_lasting: false });
+            return Err(Unreachable { why, mend, is_lasting: false, is_unsent: reply == Reply::Unsent });
         }
         Reply::Pending => error("authorization_pending"),
         Reply::SlowDown => error("slow_down"),

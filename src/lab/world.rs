@@ -63,6 +63,8 @@ pub(super) enum Reply {
     InvalidGrant,
     /// No answer.
     Nothing,
+    /// No connection: nothing was sent.
+    Unsent,
     /// A failure that says nothing, or that asks for patience.
     Transient {
         patience: bool,
@@ -110,6 +112,8 @@ pub(super) struct Worker {
     pub(super) is_stopped: bool,
     /// For the properties: the last refresh token it sent, and how often.
     pub(super) sent: Option<(Name, u8)>,
+    /// For the properties: that came to no connection.
+    pub(super) was_unsent: bool,
     /// For the properties: the code that stands before its person.
     pub(super) shown: Option<u8>,
     /// For the properties: a renewal failed, and that is to be on the disk when it ends.
@@ -138,6 +142,7 @@ impl Worker {
             rested: 0,
             is_stopped: false,
             sent: None,
+            was_unsent: false,
             shown: None,
             has_failed: false,
             bears: None,

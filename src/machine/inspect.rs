@@ -51,6 +51,7 @@ impl Machine {
                 Why::Begun(Ok(pending)) | Why::Polled(pending, _) | Why::Approved(pending, _) => pendings(pending),
                 Why::Begun(Err(_))
                 | Why::Decide
+                | Why::Renew
                 | Why::Turn
                 | Why::Redeem
                 | Why::InAdvance

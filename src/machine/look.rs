@@ -25,6 +25,10 @@ impl Machine {
                     self.aside(Aside::Used);
                     return self.serve(token.clone(), record);
                 }
+                if let Some(token) = decision::living_beside(record, &self.ask, now) {
+                    trace!("another process renews it: what lives serves");
+                    return self.serve(token.clone(), record);
+                }
             }
             self.attempt.outcomes_seen = record.outcomes;
         }
@@ -92,6 +96,7 @@ impl Machine {
         }
         match why {
             Why::Decide => self.mark_refused(setting, now),
+            Why::Renew => self.begin_renewal(),
             Why::Turn => self.turn(setting, now),
             Why::Begun(code) => self.write_begun(code, setting, now),
             Why::Polled(pending, answer) => self.write_polled(*pending, answer, setting, now),
@@ -137,7 +142,7 @@ impl Machine {
             }
             Decision::Refresh(_) => {
                 self.held = Some(record);
-                self.then(At::Reserving, Effect::Reserve)
+                self.note_renewal(now)
             }
             Decision::Poll(_) | Decision::Login => {
                 self.attempt.person_asked = true;

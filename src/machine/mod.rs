@@ -111,6 +111,8 @@ pub(crate) enum Aside {
 pub(crate) enum Call {
     /// RFC 6749 section 6.
     Refresh {
+        /// A token lives meanwhile: the caller need not wait for the answer, if another process can.
+        may_hand_over: bool,
         refresh_token: Secret,
         /// What a refresh without a scope stands for; none where that is not known.
         scopes: Option<Vec<String>>,
@@ -137,6 +139,8 @@ pub(crate) enum Got {
         set_aside: Option<String>,
     },
     Answer(Answer),
+    /// Another process waits for the answer, with the record's lock; or has had it.
+    HandedOver,
     Code(Result<Box<Pending>, NoCode>),
     /// How long it was.
     Waited(Duration),
@@ -173,6 +177,8 @@ pub(crate) enum Outcome {
 enum Why {
     /// To decide what is done next.
     Decide,
+    /// To renew a token that lives, whatever others would make of it: it was left to this process.
+    Renew,
     /// To see whether a poll is due; the login lock is ours.
     Turn,
     /// A code has come, or none.
@@ -208,6 +214,7 @@ enum At {
     LockLook(Why),
     MarkingRefused,
     /// `renew`.
+    NotingRenewal,
     Reserving,
     Renewing {
         is_again: bool,
@@ -217,6 +224,7 @@ enum At {
         sent: Secret,
         words: String,
     },
+    HandedOver,
     SavingRenewed,
     SavingRetired(String),
     /// Saving a failure, for those who wait or ask next; a token that lives serves all the same.
@@ -303,6 +311,7 @@ impl Machine {
     pub(crate) fn begin(ask: Ask) -> (Self, Effect) {
         let (at, effect) = match ask.want {
             Want::Token | Want::SignIn => (At::FirstLook, Effect::Peek),
+            Want::Renewal => (At::Locking(Why::Renew), Effect::TryLock),
             Want::Code => (At::CodeLocking, Effect::TryLogin),
             Want::Refusal | Want::SignOut => (At::RefusalLook, Effect::Peek),
         };
@@ -345,11 +354,14 @@ impl Machine {
             // That it cannot be saved changes nothing here.
             (At::MarkingRefused, Got::Done | Got::Failed(_)) => self.decide(setting, now),
 
+            (At::NotingRenewal, Got::Done) => self.then(At::Reserving, Effect::Reserve),
             (At::Reserving, Got::Done) => self.renew(now),
-            (At::Reserving, Got::Failed(error)) => self.not_reserved(&error, now),
+            (At::NotingRenewal | At::Reserving, Got::Failed(error)) => self.not_reserved(&error, now),
             (At::Renewing { is_again, has_living }, Got::Answer(answer)) => {
                 self.renewal_answered(answer, is_again, has_living, setting, now)
             }
+            (At::Renewing { .. }, Got::HandedOver) => self.handed_over(),
+            (At::HandedOver, Got::Record(record)) => self.look_after_handing_over(record, now),
             (At::Rereading { sent, words }, Got::Record(record)) => self.retire(record, &sent, words),
             (At::SavingRenewed, Got::Done) => self.renewed(None, setting, now),
             (At::SavingRenewed, Got::Failed(error)) => self.renewed(Some(&error), setting, now),

@@ -1,10 +1,12 @@
 //! One refresh, under the record's lock from the reading of the token to the saving of its successor.
 
+use super::words::foreign;
 use super::{Aside, At, Call, Effect, Machine, Setting};
 use crate::clock::Timestamp;
 use crate::decision;
 use crate::error::{Error, Kind};
 use crate::mend::Mend;
+use crate::model::Want;
 use crate::oauth::TokenAnswer;
 use crate::oauth::answer::Answer;
 use crate::oauth::message::Unreachable;
@@ -12,6 +14,9 @@ use crate::oauth::refresh::{self, Outcome};
 use crate::secret::Secret;
 use crate::store::Record;
 use crate::trace::trace;
+
+/// A provider that asks for more seconds of patience than this is not waited for.
+const LONGEST_PATIENCE_SECS: u64 = 3_600;
 
 impl Machine {
     /// A rotated token that cannot be saved ends the session: better not to rotate it.
@@ -27,6 +32,39 @@ impl Machine {
         )
     }
 
+    /// While a token lives, the others are told that it is being renewed: they go on with it and wait for nobody.
+    pub(super) fn note_renewal(mut self, now: Timestamp) -> (Self, Effect) {
+        let ask = self.ask.clone();
+        if decision::living(self.record(), &ask, now).is_none() {
+            return self.then(At::Reserving, Effect::Reserve);
+        }
+        self.record().renewing_since = Some(now);
+        self.save(At::NotingRenewal)
+    }
+
+    /// Another process has left the lock to this one, and with it what it was about to do.
+    pub(super) fn begin_renewal(mut self) -> (Self, Effect) {
+        if self.record().refresh_token.is_none() {
+            return self.then(At::Ended, Effect::End(super::Outcome::Nothing));
+        }
+        self.then(At::Reserving, Effect::Reserve)
+    }
+
+    /// Another process has the lock, and the answer or the waiting for it.
+    pub(super) fn handed_over(mut self) -> (Self, Effect) {
+        self.unlock();
+        self.then(At::HandedOver, Effect::Peek)
+    }
+
+    /// What came of it so far.
+    pub(super) fn look_after_handing_over(self, record: Option<Box<Record>>, now: Timestamp) -> (Self, Effect) {
+        let record = record.unwrap_or_default();
+        match decision::living(&record, &self.ask, now) {
+            Some(token) => self.serve(token.clone(), &record),
+            None => self.look_again(),
+        }
+    }
+
     /// There is room for the answer: the refresh token is sent.
     pub(super) fn renew(mut self, now: Timestamp) -> (Self, Effect) {
         let ask = self.ask.clone();
@@ -35,9 +73,12 @@ impl Machine {
     }
 
     fn send_refresh(mut self, is_again: bool, has_living: bool) -> (Self, Effect) {
+        let may_hand_over =
+            has_living && self.ask.want == Want::Token && self.ask.suspected.is_none() && self.ask.refused.is_none();
         let record = self.record();
         let moved = record.organization != record.signed_in_organization;
         let call = Call::Refresh {
+            may_hand_over,
             refresh_token: record.refresh_token.clone().unwrap_or_else(|| Secret::new("")),
             scopes: record.scopes.clone(),
             organization: record.signed_in_organization.clone().filter(|_| moved),
@@ -45,9 +86,11 @@ impl Machine {
         self.then(At::Renewing { is_again, has_living }, Effect::Send(call))
     }
 
-    /// The outcome of the request is unknown when the connection breaks or the server fails: then the same token is sent
-    /// once more, which a provider with a replay window answers with the same successor. A wish to wait is honoured; and
-    /// whoever has a token that lives need not press.
+    /// Nothing was sent where there was no connection: it is tried once more at once. What a provider with a replay window
+    /// failed at is sent once more as well, because it answers the same twice (where it did not answer, that has been done). In
+    /// every other case nobody knows what became of
+    /// the token: this caller never sends it again. A wish to wait is honoured; and whoever has a token that lives need not
+    /// press.
     pub(super) fn renewal_answered(
         mut self,
         answer: Answer,
@@ -57,12 +100,18 @@ impl Machine {
         now: Timestamp,
     ) -> (Self, Effect) {
         let title = setting.profile.title();
+        let has_window = setting.profile.preset.replay_window.is_some();
+        let may_send_again = !has_living && !is_again;
+        let failed = format!("cannot renew the session of {title}");
         match refresh::outcome(answer) {
-            Outcome::Transient { retry_after: None, .. }
-            | Outcome::Unreachable(Unreachable { is_lasting: false, .. })
-                if !has_living && !is_again =>
-            {
+            Outcome::Transient { retry_after: None, .. } if has_window && may_send_again => {
                 trace!("refresh: what happened is unknown, sending the same once more");
+                self.send_refresh(true, has_living)
+            }
+            Outcome::Unreachable(Unreachable { is_lasting: false, is_unsent: true, .. })
+                if may_send_again && !has_window =>
+            {
+                trace!("refresh: there was no connection, trying once more");
                 self.send_refresh(true, has_living)
             }
             Outcome::Granted(tokens) => self.write_renewed(&tokens, setting, now),
@@ -76,19 +125,36 @@ impl Machine {
                 let mend = login.lead("check the profile and the provider's registration, or");
                 self.not_renewed(Error::new(Kind::Refused, what).hint(mend), now)
             }
-            Outcome::Unreachable(Unreachable { why, mend, is_lasting }) => {
+            Outcome::Unreachable(Unreachable { why, mend, is_lasting, .. }) => {
                 self.record().retry_at = None;
                 let kind = if is_lasting { Kind::Configuration } else { Kind::Transient };
-                let what = format!("cannot renew the session of {title}: {why}");
-                self.not_renewed(Error::new(kind, what).hint(mend.lead("the session is kept;")), now)
+                let mend = mend.lead("the session is kept;");
+                self.not_renewed(Error::new(kind, format!("{failed}: {why}")).hint(mend), now)
             }
-            Outcome::Transient { why, retry_after } => {
-                self.record().retry_at = retry_after.map(|seconds| now.saturating_add_unsigned(seconds));
-                let what = format!("cannot renew the session of {title}: {why}");
-                self.not_renewed(
-                    Error::new(Kind::Transient, what).hint(Mend::wait("the session is kept; try again")),
-                    now,
-                )
+            Outcome::Transient { why: _, retry_after: Some(seconds) } if seconds <= LONGEST_PATIENCE_SECS => {
+                let until = now.saturating_add_unsigned(seconds);
+                self.record().retry_at = Some(until);
+                self.not_renewed(setting.asked_for_patience(until, now), now)
+            }
+            Outcome::Transient { why, retry_after: _ } => {
+                self.record().retry_at = None;
+                let mend = Mend::wait("the session is kept; try again");
+                self.not_renewed(Error::new(Kind::Transient, format!("{failed}: {why}")).hint(mend), now)
+            }
+            Outcome::Foreign(status) => {
+                self.record().retry_at = None;
+                let error = foreign(&failed, &setting.provider(), status);
+                self.not_renewed(error, now)
+            }
+            Outcome::Silent(status) => {
+                let is_believed = self.record().refused_silently(now);
+                let what = format!("{failed}: {} refuses without a word (HTTP status {status})", setting.provider());
+                let mend = if is_believed {
+                    Mend::command(setting.login_command()).lead("the session is most likely over: to sign in again,")
+                } else {
+                    Mend::wait("the session is kept; try again in half a minute")
+                };
+                self.not_renewed(Error::new(Kind::Transient, what).hint(mend), now)
             }
         }
     }
@@ -143,7 +209,7 @@ impl Machine {
             return self.look_again();
         }
         trace!("refresh: refused, the refresh token is retired");
-        record.refresh_token = None;
+        (record.refresh_token, record.renewing_since) = (None, None);
         if let Some(token) = record.tokens.get_mut(&slot) {
             // What was only suspected is certain now: the session is over.
             token.refused |= is_suspected;

@@ -70,6 +70,7 @@ impl At {
             Self::FirstLook => "the first look",
             Self::FindingTerminal => "looking for a terminal",
             Self::Locking(_) | Self::LockPause(_) | Self::LockLook(_) => "the record's lock",
+            Self::HandedOver => "a look at what another process renews",
             Self::Reserving | Self::CodeReserving => "a reservation",
             Self::Renewing { .. } => "a refresh",
             Self::Rereading { .. } => "reading again",
@@ -82,6 +83,7 @@ impl At {
             Self::Polling(_) => "a poll",
             Self::CodeLook | Self::RefusalLook => "a look",
             Self::MarkingRefused
+            | Self::NotingRenewal
             | Self::SavingRenewed
             | Self::SavingRetired(_)
             | Self::SavingFailure { .. }

@@ -109,7 +109,7 @@ impl Setting<'_> {
     pub(crate) fn no_code(&self, why: NoCode, written: Written) -> Error {
         let error = match why {
             NoCode::NotAsked(error) => return error,
-            NoCode::Unreachable(Unreachable { why, mend, is_lasting }) => {
+            NoCode::Unreachable(Unreachable { why, mend, is_lasting, .. }) => {
                 let kind = if is_lasting { Kind::Configuration } else { Kind::Transient };
                 return Error::new(kind, format!("cannot start a sign-in: {why}")).hint(mend);
             }
@@ -117,6 +117,9 @@ impl Setting<'_> {
         };
         let host = http::host(&self.endpoints.device_authorization);
         let what = format!("{host} starts no sign-in: {}", error.words());
+        if error.is_foreign {
+            return foreign("cannot start a sign-in", &host, error.status);
+        }
         match error.status {
             408 | 429 | 500.. => Error::new(Kind::Transient, what).hint(Mend::wait("try again")),
             404 => Error::new(Kind::Refused, what).hint(registration_hint(self.profile, "invalid_client", written)),
@@ -172,6 +175,13 @@ pub(crate) fn registration_hint(profile: &Profile, code: &str, written: Written)
         "invalid_scope" => format!("correct {scopes}"),
         _ => format!("see {docs}"),
     }
+}
+
+/// Something answered in the provider's place: a portal, a proxy, a gateway. It says nothing of the session.
+pub(super) fn foreign(what: &str, provider: &str, status: u16) -> Error {
+    let what = format!("{what}: something between here and {provider} answered in its place (HTTP status {status})");
+    let mend = "if this network wants a sign-in of its own, open a page in a browser; if it wants a proxy, set HTTPS_PROXY; then try again";
+    Error::new(Kind::Transient, what).hint(Mend::wait(mend))
 }
 
 /// A server's words behind a sentence of ours, where it has any.

@@ -19,6 +19,8 @@ pub(crate) enum Want {
     Code,
     /// That a token which a server refused is handed out no more; the session lives on.
     Refusal,
+    /// That a token which still lives is renewed, by a process that nobody waits for: the record's lock is its from the start.
+    Renewal,
     /// That the access token of a place a person signed out of is dropped (`docker logout`).
     SignOut,
 }

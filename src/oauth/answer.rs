@@ -53,6 +53,8 @@ pub(crate) struct ServerError {
     pub(crate) status: u16,
     /// The body was empty.
     pub(crate) is_silent: bool,
+    /// It is no word of the provider's: a page or an object of something between here and it (a proxy, a portal, a gateway).
+    pub(crate) is_foreign: bool,
     /// `slow_down` may carry the new interval (GitHub).
     pub(crate) interval: Option<u64>,
 }
@@ -65,7 +67,7 @@ impl ServerError {
 
     /// The server's own words for a person.
     pub(crate) fn words(&self) -> String {
-        let Self { code, description, status, is_silent: _, interval: _ } = self;
+        let Self { code, description, status, is_silent: _, is_foreign: _, interval: _ } = self;
         match (code.is_empty(), description.is_empty()) {
             (true, true) => format!("HTTP status {status}"),
             (true, false) => format!("HTTP status {status}: {description}"),
@@ -124,7 +126,15 @@ pub(crate) fn read(response: &Response, now: Timestamp, default_token_life: i64)
             // Something before the server (a proxy, a wrong path) speaks HTML; its title is no help, its status is.
             let description = String::new();
             let is_silent = response.body.iter().all(u8::is_ascii_whitespace);
-            Answer::Error(ServerError { code: String::new(), description, status, is_silent, interval: None })
+            let is_foreign = !is_silent;
+            Answer::Error(ServerError {
+                code: String::new(),
+                description,
+                status,
+                is_silent,
+                is_foreign,
+                interval: None,
+            })
         }
     }
 }
@@ -218,7 +228,14 @@ pub(crate) fn error(body: &Map<String, Value>, status: u16) -> Option<ServerErro
     };
     let description = text(body, "error_description").or_else(|| text(body, "message")).unwrap_or_default();
     let interval = number(body, "interval").and_then(|seconds| u64::try_from(seconds).ok());
-    Some(ServerError { code: escape(code), description: escape(description), status, is_silent: false, interval })
+    Some(ServerError {
+        code: escape(code),
+        description: escape(description),
+        status,
+        is_silent: false,
+        is_foreign: false,
+        interval,
+    })
 }
 
 /// The members of an answer: a JSON object, else form fields (GitHub without an Accept header).

@@ -120,9 +120,13 @@ pub(crate) fn begin(response: &Response, asked: &Slot, now: Timestamp) -> Result
         description: what.to_owned(),
         status: response.status,
         is_silent: false,
+        is_foreign: false,
         interval: None,
     };
-    let body = answer::fields(&response.body).ok_or_else(|| unusable("the answer is not an object"))?;
+    let body = answer::fields(&response.body).ok_or_else(|| ServerError {
+        is_foreign: !matches!(response.status, 404 | 405 | 410 | 500..),
+        ..unusable("the answer is not an object")
+    })?;
     let text = |name: &str| answer::text(&body, name).filter(|value| !value.is_empty());
     let Some(device_code) = text("device_code") else {
         return Err(answer::error(&body, response.status).unwrap_or_else(|| unusable("the answer has no device_code")));
@@ -224,7 +228,11 @@ impl Pending {
 
     /// What a poll's answer, received at `now`, makes of this login.
     pub(crate) fn after(mut self, answer: Answer, now: Timestamp) -> Step {
-        let is_answered = !matches!(answer, Answer::Transient { .. } | Answer::Unreachable(_));
+        let is_answered = match &answer {
+            Answer::Transient { .. } | Answer::Unreachable(_) => false,
+            Answer::Error(error) => !error.is_foreign,
+            Answer::Granted(_) | Answer::Unusable(_) => true,
+        };
         self.unanswered = self.unanswered && !is_answered;
         match answer {
             Answer::Granted(tokens) => Step::Granted(tokens),
@@ -232,6 +240,10 @@ impl Pending {
             // A certificate that is not trusted today may be tomorrow, and the code lives: poll on.
             Answer::Unreachable(_) => self.missed(None, now),
             Answer::Transient { why: _, retry_after } => self.missed(retry_after, now),
+            // A portal or a proxy answered in the provider's place: the code lives. That there is no such page ends it.
+            Answer::Error(ServerError { is_foreign: true, status, .. }) if !matches!(status, 404 | 405 | 410) => {
+                self.missed(None, now)
+            }
             Answer::Error(error) => match error.code.as_str() {
                 "authorization_pending" => self.wait_again(now),
                 "slow_down" => {

@@ -49,10 +49,11 @@ pub(crate) fn fetch(http: &dyn Http, issuer: &str) -> Result<Metadata> {
     let host = http::host(issuer);
     let mut refusal: Option<Error> = None;
     for address in addresses(issuer) {
-        let response = http.get(&address, &Form::default()).map_err(|Unreachable { why, mend, is_lasting }| {
-            let kind = if is_lasting { Kind::Configuration } else { Kind::Transient };
-            Error::new(kind, format!("cannot read the metadata of {}: {why}", escape(issuer))).hint(mend)
-        })?;
+        let response =
+            http.get(&address, &Form::default()).map_err(|Unreachable { why, mend, is_lasting, .. }| {
+                let kind = if is_lasting { Kind::Configuration } else { Kind::Transient };
+                Error::new(kind, format!("cannot read the metadata of {}: {why}", escape(issuer))).hint(mend)
+            })?;
         match read(&response, issuer) {
             Ok(metadata) => return Ok(metadata),
             // Of two refusals the one that tells more: a document with another's name, else the first.

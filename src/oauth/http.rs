@@ -15,20 +15,26 @@ use ureq::unversioned::transport::DefaultConnector;
 use super::message::{Form, Response, Unreachable};
 use super::resolve::{self, Getent, NoGetent};
 use super::traced;
+use super::watch::{self, Patience};
 use crate::clock;
 use crate::config::proxy::{BadProxy, Proxies, Proxy};
 use crate::escape::escape;
 use crate::mend::Mend;
 use crate::model::Location;
+use crate::model::provider::Preset;
+use crate::secret::Secret;
 use crate::trace::trace;
 
 /// How long one request may take, from the name look-up to the last byte.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
-/// A refresh whose answer is lost is sent again, and has to be while the provider still remembers the first: WorkOS' and
-/// Okta's replay window is 30 s.
-pub(crate) const REFRESH_PATIENCE: Duration = Duration::from_secs(12);
+pub(crate) const PATIENCE: Patience = Patience::once(Duration::from_secs(30));
+/// A refresh spends its token when the provider reads it: giving up early loses the successor.
+const REFRESH_PATIENCE: Duration = Duration::from_secs(45);
+/// Where the provider answers the same twice for a while, it is sent again well within that: the shortest is 30 s.
+const REPLAY_AFTER: Duration = Duration::from_secs(12);
 /// A poll's answer may take 30 s by itself: a lost one can cost the grant, because a device code works once.
 pub(crate) const POLL_PATIENCE: Duration = Duration::from_secs(45);
+/// The library's own limit: longer than any of ours, which count the time we were awake alone.
+const LIBRARY_PATIENCE: Duration = Duration::from_mins(30);
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// No answer of an authorization server is larger.
 const BODY_LIMIT: u64 = 1 << 20;
@@ -36,12 +42,18 @@ const BODY_LIMIT: u64 = 1 << 20;
 /// The wall to the network: tests put their own here.
 pub(crate) trait Http {
     /// Posts a form and returns the answer of any status.
-    fn post(&self, url: &str, form: &Form, patience: Duration) -> Result<Response, Unreachable>;
+    fn post(&self, url: &str, form: &Form, patience: Patience) -> Result<Response, Unreachable>;
     /// Gets a URL and returns the answer of any status.
     fn get(&self, url: &str, query: &Form) -> Result<Response, Unreachable>;
 }
 
+/// How long a refresh is waited for, at a provider with or without a replay window.
+pub(crate) fn refresh_patience(preset: &Preset) -> Patience {
+    Patience { whole: REFRESH_PATIENCE, again_after: preset.replay_window.map(|_| REPLAY_AFTER) }
+}
+
 /// The real one. Nothing is set up before the first request, so that a hit pays nothing.
+#[derive(Clone)]
 pub(crate) struct Web {
     ca_file: Option<PathBuf>,
     proxies: fn() -> Proxies,
@@ -59,10 +71,11 @@ impl Web {
         Self { ca_file, proxies }
     }
 
-    fn agent(&self, url: &str, patience: Duration) -> Result<Agent, Unreachable> {
+    fn agent(&self, url: &str) -> Result<Agent, Unreachable> {
         // Profiles and metadata were checked when they were read: plain http is on this machine.
         let plain = url.starts_with("http://");
-        let lasting = |why: String, mend: &str| Unreachable { why, mend: mend.into(), is_lasting: true };
+        let lasting =
+            |why: String, mend: &str| Unreachable { why, mend: mend.into(), is_lasting: true, is_unsent: true };
         let roots = self.roots().map_err(|error| lasting(format!("{error:#}"), "correct ca_file in the profile"))?;
         let proxy = match Location::parse(url) {
             Ok(location) => (self.proxies)().choose(&location).map_err(|BadProxy { variable, why }| {
@@ -84,7 +97,7 @@ impl Web {
             .https_only(!plain)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .timeout_global(Some(patience))
+            .timeout_global(Some(LIBRARY_PATIENCE))
             .timeout_connect(Some(CONNECT_PATIENCE))
             .accept("application/json")
             .user_agent(concat!("keyfob/", env!("CARGO_PKG_VERSION")))
@@ -116,30 +129,64 @@ impl Web {
 }
 
 impl Http for Web {
-    fn post(&self, url: &str, form: &Form, patience: Duration) -> Result<Response, Unreachable> {
-        traced::exchange("POST", url, form, || self.send(url, form, patience))
+    fn post(&self, url: &str, form: &Form, patience: Patience) -> Result<Response, Unreachable> {
+        traced::exchange("POST", url, form, || {
+            let call =
+                Call { url: url.to_owned(), fields: form.fields(), authorization: form.authorization().cloned() };
+            self.watch(patience, call, Web::send)
+        })
     }
 
     fn get(&self, url: &str, query: &Form) -> Result<Response, Unreachable> {
-        traced::exchange("GET", url, query, || self.ask(url, query))
+        traced::exchange("GET", url, query, || {
+            let call = Call { url: url.to_owned(), fields: query.fields(), authorization: None };
+            self.watch(PATIENCE, call, Web::ask)
+        })
+    }
+}
+
+/// What a thread of its own needs to make a request.
+struct Call {
+    url: String,
+    fields: Vec<(String, Secret)>,
+    authorization: Option<Secret>,
+}
+
+impl Call {
+    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields.iter().map(|(name, value)| (name.as_str(), value.expose()))
     }
 }
 
 impl Web {
-    fn send(&self, url: &str, form: &Form, patience: Duration) -> Result<Response, Unreachable> {
-        let pairs = form.pairs();
-        let agent = self.agent(url, patience)?;
-        let mut request = agent.ureq.post(url);
-        if let Some(authorization) = form.authorization() {
-            request = request.header("Authorization", authorization.expose());
-        }
-        read(request.send_form(pairs)).map_err(|error| why(url, agent.proxy.as_ref(), &error))
+    fn watch(
+        &self,
+        patience: Patience,
+        call: Call,
+        make: fn(&Self, &Call) -> Result<Response, Unreachable>,
+    ) -> Result<Response, Unreachable> {
+        let (web, peer) = (self.clone(), host(&call.url));
+        watch::watch(patience, move || make(&web, &call)).unwrap_or_else(|| {
+            let mend = Mend::wait("try again; where the network wants a proxy, set HTTPS_PROXY");
+            let why = format!("{peer} did not answer in time");
+            Err(Unreachable { why, mend, is_lasting: false, is_unsent: false })
+        })
     }
 
-    fn ask(&self, url: &str, query: &Form) -> Result<Response, Unreachable> {
-        let pairs = query.pairs();
-        let agent = self.agent(url, PATIENCE)?;
-        read(agent.ureq.get(url).query_pairs(pairs).call()).map_err(|error| why(url, agent.proxy.as_ref(), &error))
+    fn send(&self, call: &Call) -> Result<Response, Unreachable> {
+        let url = &call.url;
+        let agent = self.agent(url)?;
+        let mut request = agent.ureq.post(url);
+        if let Some(authorization) = &call.authorization {
+            request = request.header("Authorization", authorization.expose());
+        }
+        read(request.send_form(call.pairs())).map_err(|error| why(url, agent.proxy.as_ref(), &error))
+    }
+
+    fn ask(&self, call: &Call) -> Result<Response, Unreachable> {
+        let agent = self.agent(&call.url)?;
+        let answer = agent.ureq.get(&call.url).query_pairs(call.pairs()).call();
+        read(answer).map_err(|error| why(&call.url, agent.proxy.as_ref(), &error))
     }
 }
 
@@ -169,8 +216,9 @@ pub(crate) fn host(url: &str) -> String {
 /// are quoted that hold no part of a request.
 fn why(url: &str, proxy: Option<&Proxy>, error: &ureq::Error) -> Unreachable {
     let host = host(url);
-    let passing = |why: String, mend: Mend| Unreachable { why, mend, is_lasting: false };
-    let lasting = |why: String, mend: Mend| Unreachable { why, mend, is_lasting: true };
+    let is_unsent = is_unsent(error);
+    let passing = |why: String, mend: Mend| Unreachable { why, mend, is_lasting: false, is_unsent };
+    let lasting = |why: String, mend: Mend| Unreachable { why, mend, is_lasting: true, is_unsent };
     let again = || Mend::wait("try again");
     // Whom the connection was meant for, and what sent us there.
     let (peer, its_mend) = match proxy {
@@ -240,6 +288,34 @@ fn is_no_getent(error: &std::io::Error) -> bool {
     error.get_ref().and_then(|source| source.downcast_ref::<NoGetent>()).is_some()
 }
 
+/// Whether nothing of the request can have reached the server: there was no connection yet.
+fn is_unsent(error: &ureq::Error) -> bool {
+    use ureq::Timeout;
+    match error {
+        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::ConnectProxyFailed(_) => true,
+        ureq::Error::Timeout(timeout) => matches!(timeout, Timeout::Resolve | Timeout::Connect),
+        ureq::Error::Io(error) => {
+            matches!(
+                error.kind(),
+                ErrorKind::ConnectionRefused
+                    | ErrorKind::HostUnreachable
+                    | ErrorKind::NetworkUnreachable
+                    | ErrorKind::NetworkDown
+                    | ErrorKind::AddrNotAvailable
+            ) || is_no_getent(error)
+                || error.to_string().starts_with("failed to lookup address")
+                || is_certificate(error)
+        }
+        ureq::Error::Rustls(error) => error.to_string().contains("certificate"),
+        _ => false,
+    }
+}
+
+/// A certificate is looked at before anything is sent.
+fn is_certificate(error: &std::io::Error) -> bool {
+    error.kind() == ErrorKind::InvalidData && error.to_string().contains("certificate")
+}
+
 /// What rustls finds wrong with a connection, which also comes wrapped in I/O.
 fn tls_words(error: &ureq::Error) -> Option<String> {
     match error {
@@ -254,7 +330,6 @@ fn tls_words(error: &ureq::Error) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Secret;
 
     #[test]
     fn each_failure_has_its_own_sentence() {
@@ -316,6 +391,10 @@ mod tests {
         ] {
             let proxy = is_proxied.then(proxy);
             let told = why("https://a.dev/token", proxy.as_ref(), &error);
+            let is_before =
+                !matches!(error, ureq::Error::Timeout(ureq::Timeout::Global) | ureq::Error::BodyExceedsLimit(_));
+            let is_cut = matches!(&error, ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof);
+            assert_eq!(told.is_unsent, is_before && !is_cut, "{told:?}");
             assert!(told.why.starts_with(said) && told.mend.words().contains(mend), "{told:?}");
             assert!(!told.why.contains("s3cret") && !told.why.contains('\u{1b}'), "{told:?}");
         }

@@ -107,8 +107,8 @@ impl Form {
     }
 
     /// The parameters as they are sent.
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.fields.iter().map(|(name, value)| (name.as_str(), value.expose()))
+    pub(super) fn fields(&self) -> Vec<(String, Secret)> {
+        self.fields.clone()
     }
 
     /// The whole `Authorization` header, where the client proves itself by one.
@@ -118,7 +118,7 @@ impl Form {
 
     #[cfg(test)]
     pub(crate) fn shown(&self) -> Vec<(&str, &str)> {
-        self.pairs().collect()
+        self.fields.iter().map(|(name, value)| (name.as_str(), value.expose())).collect()
     }
 }
 
@@ -150,7 +150,7 @@ pub(crate) struct Response {
     pub(crate) body: Vec<u8>,
 }
 
-/// Why there is no answer. What the server did is unknown.
+/// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Unreachable {
     /// One line for a person.
@@ -159,6 +159,8 @@ pub(crate) struct Unreachable {
     pub(crate) mend: Mend,
     /// Trying again changes nothing: a certificate that is not trusted, a proxy that is none.
     pub(crate) is_lasting: bool,
+    /// The server has seen nothing of it: there was no connection. Else it may have done what was asked.
+    pub(crate) is_unsent: bool,
 }
 
 #[cfg(test)]

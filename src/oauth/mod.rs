@@ -12,5 +12,6 @@ pub(crate) mod refresh;
 mod resolve;
 pub(crate) mod revoke;
 mod traced;
+pub(crate) mod watch;
 
 pub(crate) use answer::TokenAnswer;

@@ -13,6 +13,10 @@ pub(crate) enum Outcome {
     Granted(Box<TokenAnswer>),
     /// The refresh token is dead: never send it again.
     Refused(String),
+    /// No words at all (HTTP 400 or 401 with nothing in it): some providers refuse so, and so does anything between here and one.
+    Silent(u16),
+    /// Something between here and the provider answered in its place, with that status: the token stays.
+    Foreign(u16),
     /// The provider will not do this whatever the token: the configuration or the registration is wrong. The token stays.
     Misconfigured(String),
     /// No answer: the same, with what stands in the way.
@@ -56,11 +60,13 @@ pub(crate) fn outcome(answer: Answer) -> Outcome {
         Answer::Transient { why, retry_after } => Outcome::Transient { why, retry_after },
         Answer::Unreachable(unreachable) => Outcome::Unreachable(unreachable),
         Answer::Unusable(why) => Outcome::Misconfigured(why),
-        Answer::Error(error) => match (error.code.as_str(), error.status) {
-            // glewlwyd refuses with an empty 400; nothing but the token can be meant.
-            ("invalid_grant", _) => Outcome::Refused(error.words()),
-            ("", 400 | 401) if error.is_silent => Outcome::Refused(error.words()),
-            ("slow_down", _) => Outcome::Transient { why: error.words(), retry_after: error.interval },
+        Answer::Error(error) if error.is_foreign => Outcome::Foreign(error.status),
+        // glewlwyd refuses with an empty 400.
+        Answer::Error(error) if error.is_silent && matches!(error.status, 400 | 401) => Outcome::Silent(error.status),
+        Answer::Error(error) if error.is_silent => Outcome::Foreign(error.status),
+        Answer::Error(error) => match error.code.as_str() {
+            "invalid_grant" => Outcome::Refused(error.words()),
+            "slow_down" => Outcome::Transient { why: error.words(), retry_after: error.interval },
             _ => Outcome::Misconfigured(error.words()),
         },
     }
@@ -121,16 +127,25 @@ mod tests {
             let response = Response { status, date: None, retry_after: None, body: body.as_bytes().to_vec() };
             outcome(answer::read(&response, 0, 300))
         };
-        for (status, body) in [(400, r#"{"error":"invalid_grant"}"#), (400, ""), (401, "")] {
-            assert!(matches!(of(status, body), Outcome::Refused(_)), "{status} {body}");
+        assert!(matches!(of(400, r#"{"error":"invalid_grant"}"#), Outcome::Refused(_)));
+        for status in [400, 401] {
+            assert_eq!(of(status, " \n"), Outcome::Silent(status));
+        }
+        for (status, body) in [
+            (403, "<html>Sign in to this network</html>"),
+            (403, ""),
+            (404, "<html>"),
+            (400, "<html>"),
+            (401, r#"{"message":"Unauthorized"}"#),
+            (407, "proxy"),
+            (302, ""),
+        ] {
+            assert_eq!(of(status, body), Outcome::Foreign(status), "{status} {body}");
         }
         for (status, body) in [
             (401, r#"{"error":"invalid_client"}"#),
             (400, r#"{"error":"invalid_scope"}"#),
             (403, r#"{"code":"sso_required","message":"x"}"#),
-            (404, "<html>"),
-            (400, "<html>"),
-            (401, r#"{"message":"Unauthorized"}"#),
             (200, r#"{"access_token":"a","token_type":"DPoP"}"#),
         ] {
             assert!(matches!(of(status, body), Outcome::Misconfigured(_)), "{status} {body}");

@@ -5,9 +5,9 @@ use std::ffi::OsStr;
 use std::io::{self, ErrorKind, Read, Write};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
+use super::signals::aside;
 use crate::clock::{Clock, SystemClock};
 use crate::secret::SecretBytes;
 
@@ -85,7 +85,7 @@ pub(crate) fn ask<S: AsRef<OsStr>>(
 /// Reads a stream in a thread of its own. Whoever holds its other end open, a grandchild for one, is not waited for.
 fn read_aside(stream: Option<impl Read + Send + 'static>) -> mpsc::Receiver<SecretBytes> {
     let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
+    aside(move || {
         let mut bytes = Vec::new();
         if let Some(stream) = stream {
             let _ = stream.take(LIMIT).read_to_end(&mut bytes);

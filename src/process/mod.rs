@@ -3,6 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "the room for it")]
 
 mod ask;
+pub(crate) mod signals;
+mod successor;
 
 use std::fs;
 use std::io;
@@ -11,6 +13,7 @@ use std::process::{Command, Stdio};
 
 use crate::model::ParentId;
 pub(crate) use ask::{Answer, With, ask};
+pub(crate) use successor::{Successor, left_lock};
 
 /// The process that runs us.
 #[derive(Clone, Debug, PartialEq, Eq)]

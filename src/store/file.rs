@@ -131,12 +131,26 @@ impl Store {
             Taken::Unwritable(why) => (Lock::none(), Some(why)),
         };
         trace!("lock: {}", if lock.is_exclusive() { "taken" } else { "there is none to be had, going on without" });
+        self.guard(id, lock, unwritable, now).map(Some)
+    }
+
+    /// Goes on with the record's lock that another process has left to this one. `None` where that was never on this file.
+    pub(crate) fn adopt_lock(&self, id: &str, lock: File, now: Timestamp) -> Result<Option<Guard<'_>>> {
+        let lock = Lock::left(lock);
+        if !lock.is_at(&self.path(id, "lock")) {
+            return Ok(None);
+        }
+        trace!("lock: another process has left it to this one");
+        self.guard(id, lock, None, now).map(Some)
+    }
+
+    fn guard(&self, id: &str, lock: Lock, unwritable: Option<String>, now: Timestamp) -> Result<Guard<'_>> {
         let (record, set_aside) = match self.read(id)? {
             Found::Record(kept) => (kept.record, None),
             Found::Nothing => (Record::default(), None),
             Found::Broken(why) => (Record::default(), Some(self.set_aside(id, &why, now))),
         };
-        Ok(Some(Guard { store: self, id: id.to_owned(), record, set_aside, unwritable, reserved: None, lock }))
+        Ok(Guard { store: self, id: id.to_owned(), record, set_aside, unwritable, reserved: None, lock })
     }
 
     /// Takes the record's lock, waiting as long as another process may rightly hold it.
@@ -214,6 +228,20 @@ impl Guard<'_> {
     /// What to tell a person about a broken record that was set aside just now.
     pub(crate) fn set_aside(&mut self) -> Option<String> {
         self.set_aside.take()
+    }
+
+    /// The lock for another process, which then has it as well; where a lock can be shared so. Whoever has it makes room for
+    /// itself, under the same name: what was reserved here is given up.
+    pub(crate) fn share_lock(&mut self) -> Option<File> {
+        let shared = self.lock.share()?;
+        self.give_up_reserved();
+        Some(shared)
+    }
+
+    fn give_up_reserved(&mut self) {
+        if self.reserved.take().is_some() {
+            let _ = fs::remove_file(self.temporary());
+        }
     }
 
     /// Reads the record again from the disk: where there are no locks another process may have written meanwhile.
@@ -297,9 +325,7 @@ impl Guard<'_> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        if self.reserved.take().is_some() {
-            let _ = fs::remove_file(self.temporary());
-        }
+        self.give_up_reserved();
     }
 }
 

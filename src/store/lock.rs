@@ -32,6 +32,16 @@ impl Lock {
         Self(None)
     }
 
+    /// The lock that another process has left to this one.
+    pub(crate) fn left(file: File) -> Self {
+        Self(Some(file))
+    }
+
+    /// The same lock under another name: it is free when both are closed. On Windows a lock belongs to its process.
+    pub(crate) fn share(&self) -> Option<File> {
+        self.0.as_ref().filter(|_| cfg!(unix))?.try_clone().ok()
+    }
+
     /// What tells the file it is on from every other that ever stood in its place: somebody may remove a lock file while its
     /// lock is held, and whoever comes next makes a new one. None where there is no lock, or the system does not tell.
     pub(crate) fn file_number(&self) -> Option<u64> {

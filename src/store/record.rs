@@ -84,8 +84,23 @@ pub(crate) struct Record {
     /// WorkOS: what a sign-out names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) session_id: Option<String>,
+    /// When the refresh token was last sent while a token lived, with nothing known of it since: the others go on with that token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) renewing_since: Option<Timestamp>,
+    /// When a refresh was first refused without a word, with no success since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) silent_since: Option<Timestamp>,
+    /// It was so again half a minute later: the session is most likely over, and a person is asked where one is. Its refresh token
+    /// stays until somebody has signed in.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) is_doubted: bool,
     #[serde(flatten)]
     pub(crate) unknown: Map<String, Value>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's to say")]
+fn is_false(word: &bool) -> bool {
+    !*word
 }
 
 /// What a newer keyfob wrote in a way this one cannot read is no reason to lose the session beside it.
@@ -111,6 +126,12 @@ pub(crate) struct Failure {
     /// Before it was data it was words.
     #[serde(default, alias = "hint", deserialize_with = "mend_or_words", skip_serializing_if = "Option::is_none")]
     pub(crate) mend: Option<Mend>,
+    /// Until when it is told rather than caused anew; none in a record of an earlier keyfob.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<Timestamp>,
+    /// How many there were in a row that pass by themselves.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) streak: u32,
     /// The slot that could not be renewed; none where it was a sign-in that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) slot: Option<Slot>,
@@ -119,7 +140,28 @@ pub(crate) struct Failure {
     pub(crate) parent: Option<ParentId>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's to say")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// How many seconds a failure is told to whoever is to be told of it.
+const FAILURE_MEMORY_SECS: i64 = 30;
+/// How many it is after the first that passes by itself; twice as many after each that follows, up to the others'.
+const SHORTEST_MEMORY_SECS: i64 = 2;
+
 impl Failure {
+    /// Whether it is recent enough to be told rather than caused anew. A clock that was set back knows nothing of it.
+    pub(crate) fn is_recent(&self, now: Timestamp) -> bool {
+        let until = self.until.unwrap_or(self.at + FAILURE_MEMORY_SECS).min(self.at + FAILURE_MEMORY_SECS);
+        (self.at..until).contains(&now)
+    }
+
+    /// Whether it was a renewal that may succeed in a while: whatever slot it was for, the provider is the same.
+    pub(crate) fn is_passing_renewal(&self) -> bool {
+        self.kind == Kind::Transient && self.slot.is_some()
+    }
+
     /// The error that was reported then, in the same words.
     pub(crate) fn error(&self) -> Error {
         let error = Error::new(self.kind, self.text.clone());
@@ -171,6 +213,9 @@ impl Default for Record {
             email: None,
             organization: None,
             session_id: None,
+            renewing_since: None,
+            silent_since: None,
+            is_doubted: false,
             unknown: Map::new(),
         }
     }
@@ -267,6 +312,7 @@ impl Record {
         }
         self.failure = None;
         self.retry_at = None;
+        (self.silent_since, self.is_doubted, self.renewing_since) = (None, false, None);
         let Who { subject, email, organization, session_id } = who.clone();
         for (kept, new) in [
             (&mut self.subject, subject),
@@ -303,16 +349,42 @@ impl Record {
         tokens.chain(pending).flatten().chain(&self.refresh_token)
     }
 
-    /// Remembers a failure.
+    /// Remembers a failure. What passes by itself is tried again after a while that grows with each such failure in a row, so that
+    /// nobody waits for it twice and nobody waits long once it has passed.
     pub(crate) fn fail(&mut self, error: &Error, slot: Option<&Slot>, parent: Option<&ParentId>, now: Timestamp) {
         self.outcomes += 1;
-        let slot = slot.cloned();
-        let mend = error.mend().cloned();
-        let parent = parent.cloned();
-        self.failure =
-            Some(Failure { at: now, outcome: self.outcomes, kind: error.kind, text: error.text(), mend, slot, parent });
+        if slot.is_some() {
+            self.renewing_since = None;
+        }
+        let before =
+            self.failure.as_ref().filter(|failure| failure.is_passing_renewal()).map_or(0, |failure| failure.streak);
+        let is_passing = error.kind == Kind::Transient && slot.is_some();
+        let streak = if is_passing { (before + 1).min(LONGEST_STREAK) } else { 0 };
+        let memory = if is_passing { SHORTEST_MEMORY_SECS << (streak - 1) } else { FAILURE_MEMORY_SECS };
+        self.failure = Some(Failure {
+            at: now,
+            outcome: self.outcomes,
+            kind: error.kind,
+            text: error.text(),
+            mend: error.mend().cloned(),
+            until: Some(now + memory.min(FAILURE_MEMORY_SECS)),
+            streak,
+            slot: slot.cloned(),
+            parent: parent.cloned(),
+        });
+    }
+
+    /// Notes that a refresh was refused without a word; whether that has been so long enough to be believed: half a minute apart,
+    /// because whatever stands between here and a provider may be silent for a moment.
+    pub(crate) fn refused_silently(&mut self, now: Timestamp) -> bool {
+        let since = *self.silent_since.get_or_insert(now);
+        self.is_doubted |= now - since >= FAILURE_MEMORY_SECS;
+        self.is_doubted
     }
 }
+
+/// After so many failures in a row the memory of one has its full length.
+const LONGEST_STREAK: u32 = 5;
 
 #[cfg(test)]
 mod tests {
@@ -337,6 +409,29 @@ mod tests {
         assert_eq!(written["colour"], "red");
         assert_eq!(written["tokens"][""]["shape"], "round");
         assert_eq!(serde_json::from_value::<Record>(written).unwrap(), record);
+    }
+
+    #[test]
+    fn a_failure_reads_back_and_each_that_passes_is_remembered_longer() {
+        let mut record = Record::default();
+        let mut memories = Vec::new();
+        for now in [100, 200, 300, 400, 500, 600] {
+            let error = Error::new(Kind::Transient, "no answer").hint(Mend::wait("try again"));
+            record.renewing_since = Some(now);
+            record.fail(&error, Some(&Slot::default()), None, now);
+            assert_eq!(record.renewing_since, None);
+            let written = serde_json::to_string(&record).unwrap();
+            record = serde_json::from_str(&written).unwrap();
+            let failure = record.failure.as_ref().unwrap_or_else(|| panic!("{written}"));
+            assert_eq!(failure.error().lines(), error.lines());
+            memories.push(failure.until.unwrap() - now);
+        }
+        assert_eq!(memories, [2, 4, 8, 16, 30, 30]);
+        record.fail(&Error::new(Kind::Refused, "no"), Some(&Slot::default()), None, 700);
+        assert_eq!(record.failure.map(|failure| (failure.until, failure.streak)), Some((Some(730), 0)));
+        let before = r#"{"version":1,"failure":{"at":1,"outcome":1,"kind":"broken","text":"no","hint":"do this"}}"#;
+        let record: Record = serde_json::from_str(before).unwrap();
+        assert_eq!(record.failure.unwrap().error().lines(), "keyfob: no\nkeyfob: hint: do this\n");
     }
 
     #[test]

@@ -19,6 +19,8 @@ mod prompt;
 // What git says and hears.
 mod git;
 // What Kubernetes clients tell and read.
+#[cfg(target_os = "linux")]
+mod interrupted;
 mod kubectl;
 // What docker, podman and skopeo say and hear.
 mod docker;
@@ -26,6 +28,8 @@ mod docker;
 mod handbook;
 mod house;
 // What Bazel says and hears.
+#[cfg(unix)]
+mod background;
 mod bazel;
 // login, token.
 mod commands;

@@ -92,6 +92,9 @@ fn a_server_that_fails_costs_nothing() {
         done.stderr,
         "keyfob: cannot renew the session of acme: HTTP status 503\nkeyfob: hint: the session is kept; try again\n"
     );
+    let told = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+    assert_eq!((told.stderr, provider.count(Endpoint::Refresh)), (done.stderr, 2), "nobody waits for it twice");
+    sandbox.forget_failure();
     let done = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
     assert!(provider.accepts(password(&done.stdout)), "{done:?}");
 }
@@ -152,13 +155,37 @@ fn a_refused_token_is_retired_and_a_person_is_asked() {
     assert_eq!(provider.count(Endpoint::Start), 2);
 }
 
+/// Some providers refuse with nothing at all, and so does whatever stands between here and one.
 #[test]
-fn an_empty_400_refuses_the_token_too() {
+fn an_empty_400_is_believed_when_it_comes_again_and_the_token_stays_until_somebody_has_signed_in() {
     let (provider, sandbox) = signed_in(Manners::default());
     sandbox.expire();
-    provider.instead(Endpoint::Refresh, Reply::new(400, "text/plain", ""));
+    let silent = || provider.instead(Endpoint::Refresh, Reply::new(400, "text/plain", ""));
+    silent();
+    let first = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+    assert!(first.stderr.contains("refuses without a word (HTTP status 400)"), "{}", first.stderr);
+    let has_token = |has: bool| sandbox.edit(|record| assert_eq!(record["refresh_token"].is_string(), has));
+    has_token(true);
+    // Half a minute later it is the same, and a person is asked.
+    let later = || {
+        sandbox.forget_failure();
+        sandbox.edit(|record| record["silent_since"] = (record["silent_since"].as_i64().unwrap() - 30).into());
+    };
+    later();
+    silent();
+    let second = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+    assert!(second.stderr.contains("most likely over: to sign in again, run: keyfob login acme"), "{}", second.stderr);
+    has_token(true);
+    assert_eq!(provider.count(Endpoint::Start), 1);
+    sandbox.forget_failure();
+    silent();
     let away = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
-    assert!(away.stderr.contains("has ended (HTTP status 400)"), "{}", away.stderr);
+    assert_eq!((away.stdout.as_str(), provider.count(Endpoint::Refresh)), ("quit=1\n", 3), "tried on where nobody is");
+    // What was silent speaks again.
+    sandbox.forget_failure();
+    let healed = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+    assert!(provider.accepts(password(&healed.stdout)), "{healed:?}");
+    sandbox.edit(|record| assert!(record["silent_since"].is_null() && record["is_doubted"].is_null()));
 }
 
 #[test]

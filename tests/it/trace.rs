@@ -255,7 +255,6 @@ fn no_secret_is_ever_told() {
             "git says: https://<hidden>@old.dev/x?key=<hidden>,",
             "sign-in: approved\n",
             "-> 500 in ",
-            "sending the same once more\n",
             "presence: nobody is here to be asked (KEYFOB_INTERACTIVE=never)\n",
         ] {
             assert!(trace.contains(told), "no {told} in {trace}");

@@ -99,6 +99,9 @@ pub(crate) struct Preset {
     pub(crate) has_organizations: bool,
     /// Whether a refresh ends the access tokens handed out before.
     refresh_ends_earlier: bool,
+    /// Seconds for which a refresh token that was spent is answered with the same successor; none where there is no such time, or it
+    /// is not known.
+    pub(crate) replay_window: Option<u32>,
     /// Seconds that an opaque token lives where its answer does not say.
     pub(crate) default_token_life: i64,
     pub(crate) secret: ClientSecret,

@@ -27,6 +27,7 @@ const USUAL: Preset = Preset {
     organization: OrganizationBy::Organization,
     has_organizations: false,
     refresh_ends_earlier: false,
+    replay_window: None,
     default_token_life: SHORT,
     secret: ClientSecret::Optional,
     secret_by: SecretBy::Basic,
@@ -53,6 +54,8 @@ pub(crate) static PRESETS: &[Preset] = &[
         register: "nothing beyond the environment, with hosted AuthKit on; its client ID is in the dashboard",
         know: "AuthKit user management; a token may be for one organization; base_url names a custom auth domain",
         has_organizations: true,
+        // "Session resilience": the same pair is answered for 30 s.
+        replay_window: Some(30),
         ..USUAL
     },
     Preset {
@@ -120,6 +123,8 @@ pub(crate) static PRESETS: &[Preset] = &[
         needs: &[("client_secret_file", "/home/ann/.config/keyfob/google-secret")],
         know: "it wants a secret even of such clients (client_secret_file); no scope for Google Cloud is to be had",
         issuer_signs: &[IssuerSign::Host("accounts.google.com")],
+        // Refresh tokens are not rotated there.
+        replay_window: Some(86_400),
         ..USUAL
     },
     Preset {
@@ -135,6 +140,8 @@ pub(crate) static PRESETS: &[Preset] = &[
         host: "dev.azure.com",
         know: "scopes name the resource, Azure DevOps for one",
         issuer_signs: &[IssuerSign::Host("login.microsoftonline.com")],
+        // Refresh tokens are not single use there; they stay good for months.
+        replay_window: Some(86_400),
         ..USUAL
     },
     Preset {
@@ -145,6 +152,8 @@ pub(crate) static PRESETS: &[Preset] = &[
                    authorization server's access policy that allows them",
         needs: &[("issuer", "https://acme.okta.com/oauth2/default")],
         issuer_signs: &[IssuerSign::Domain("okta.com")],
+        // Its grace period for token rotation, 30 s unless an administrator chose another (0 to 60).
+        replay_window: Some(30),
         ..USUAL
     },
     Preset {

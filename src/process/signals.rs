@@ -1,0 +1,105 @@
+//! Signals that people and terminals send, held back while something is under way that exists nowhere else: between the sending
+//! of a token that works once and the saving of its successor. They are obeyed afterwards: the process dies of the signal, as
+//! its caller expects. A second Ctrl-C ends it at once.
+
+#[cfg(unix)]
+pub(crate) use unix::Hold;
+
+/// Nothing is held back there yet: closing a console ends what it runs whatever is done (SECURITY.md).
+#[cfg(not(unix))]
+pub(crate) struct Hold;
+
+#[cfg(not(unix))]
+impl Hold {
+    pub(crate) fn begin() -> Self {
+        Self
+    }
+}
+
+/// Starts a thread to which no signal is ever delivered: what the main thread holds back must not find another way.
+pub(crate) fn aside(work: impl FnOnce() + Send + 'static) {
+    #[cfg(unix)]
+    unix::spawn(work);
+    #[cfg(not(unix))]
+    std::thread::spawn(work);
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::io::{self, IsTerminal, Write};
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+
+    use nix::sys::signal::{SigSet, Signal, raise};
+
+    /// What people, terminals and whoever started us send to end us.
+    const HELD: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+
+    static IS_HELD: AtomicBool = AtomicBool::new(false);
+    /// The number of the first signal that came; 0 is none.
+    static CAME: AtomicI32 = AtomicI32::new(0);
+    /// The thread that takes what the others do not.
+    static WATCHER: OnceLock<()> = OnceLock::new();
+
+    /// As long as it lives, signals are held back; when it is dropped, what came is obeyed.
+    pub(crate) struct Hold {
+        before: Option<SigSet>,
+    }
+
+    impl Hold {
+        /// Begins to hold them back. Where the system refuses, they end us as ever.
+        pub(crate) fn begin() -> Self {
+            let Ok(before) = SigSet::thread_get_mask() else { return Self { before: None } };
+            if held().thread_block().is_err() {
+                return Self { before: None };
+            }
+            IS_HELD.store(true, Ordering::SeqCst);
+            // After they are blocked, so that it begins with them blocked as well.
+            WATCHER.get_or_init(|| spawn(watch));
+            Self { before: Some(before) }
+        }
+    }
+
+    impl Drop for Hold {
+        fn drop(&mut self) {
+            let Some(before) = self.before.take() else { return };
+            IS_HELD.store(false, Ordering::SeqCst);
+            let came = CAME.swap(0, Ordering::SeqCst);
+            let _ = before.thread_set_mask();
+            if let Ok(signal) = Signal::try_from(came) {
+                // Where it is ignored (nohup), it is ignored now.
+                let _ = raise(signal);
+            }
+        }
+    }
+
+    fn held() -> SigSet {
+        HELD.into_iter().collect()
+    }
+
+    /// Takes each signal that comes while they are held.
+    fn watch() {
+        while let Ok(signal) = held().wait() {
+            let is_first = CAME.compare_exchange(0, signal as i32, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+            if !IS_HELD.load(Ordering::SeqCst) || (!is_first && signal == Signal::SIGINT) {
+                let _ = held().thread_unblock();
+                let _ = raise(signal);
+                let _ = held().thread_block();
+            } else if signal == Signal::SIGINT && io::stderr().is_terminal() {
+                let _ = writeln!(
+                    io::stderr(),
+                    "keyfob: waiting for an answer that can be had only once; Ctrl-C again ends this at once"
+                );
+            }
+        }
+    }
+
+    pub(super) fn spawn(work: impl FnOnce() + Send + 'static) {
+        let before = SigSet::thread_get_mask().ok();
+        let _ = held().thread_block();
+        std::thread::spawn(work);
+        if let Some(before) = before {
+            let _ = before.thread_set_mask();
+        }
+    }
+}
