@@ -341,6 +341,13 @@ impl Mover {
         let before = after.workers[i].job;
         let was_overdue = self.jobs.job(before).machine.is_overdue();
         let (job, first) = self.jobs.step(before, key);
+        if self.jobs.job(job).machine.steps_over() && !self.jobs.job(before).machine.steps_over() {
+            self.note("a holder that does nothing stepped over");
+            // Neither stopped nor late nor fooled by its clock, it would have polled.
+            if !after.past.delayed && !after.past.jumped && !after.past.unlocked && !after.past.unsaved {
+                self.fault("a holder that is well is stepped over");
+            }
+        }
         let worker = &mut after.workers[i];
         worker.job = job;
         worker.phase = Phase::Ready;
@@ -424,7 +431,7 @@ impl Mover {
                 if worker.lock.is_some() {
                     self.fault("a caller waits for the network with the record's lock in hand");
                 }
-                if worker.login.is_none() {
+                if worker.login.is_none() && !self.jobs.job(worker.job).machine.steps_over() {
                     self.fault("a sign-in goes on without the login lock");
                 }
             }
@@ -624,7 +631,8 @@ impl Mover {
             }
             Noticed::PolledAgain { excused } => {
                 self.note("a used code polled for again");
-                if !excused && !past.unlocked {
+                // One that was stopped over the answer is polled for by another: nobody can know what it was.
+                if !excused && !past.unlocked && !past.delayed {
                     self.fault(format!("a device code is used again: {message:?}"));
                 }
             }

@@ -6,7 +6,7 @@ use super::spelling::{NOW, begin, code, name, named, tokens};
 use super::world::{Name, RecordId, Span};
 use crate::clock::Timestamp;
 use crate::model::{Slot, Token};
-use crate::oauth::device::Pending;
+use crate::oauth::device::{ABANDONED_SECS, Pending};
 use crate::store::Record;
 
 /// As long ago as nothing in the decision looks.
@@ -154,10 +154,17 @@ pub(super) fn settle(record: &mut Record) {
     record.renewing_since = record.renewing_since.filter(|since| (0..50).contains(&(NOW - since)));
 }
 
+/// For how many seconds beyond the time of a poll whoever should have made it is waited for.
+fn abandoned(pending: &Pending) -> Timestamp {
+    2 * Timestamp::try_from(pending.interval).expect("a minute at most") + ABANDONED_SECS
+}
+
 pub(super) fn settle_pending(pending: &mut Pending) {
     pending.started_at = pending.started_at.max(NOW);
-    pending.next_poll_at = pending.next_poll_at.max(NOW);
     pending.expires_at = pending.expires_at.max(NOW);
+    // Of one that is over nobody asks who polls for it.
+    let longest = if pending.expires_at > NOW { abandoned(pending) + 1 } else { 0 };
+    pending.next_poll_at = pending.next_poll_at.max(NOW - longest);
 }
 
 fn facts(record: &Record) -> Facts {
@@ -193,7 +200,9 @@ fn moment(record: &Record) -> Option<Span> {
         let replaced = if token.after_refusal { token.received_at + 60 } else { NOW };
         [token.expires_at - margin, token.expires_at, replaced]
     });
-    let pending = record.pending.iter().flat_map(|pending| [pending.next_poll_at, pending.expires_at]);
+    let live = record.pending.iter().filter(|pending| pending.expires_at > NOW);
+    let pending =
+        live.flat_map(|pending| [pending.due_at(), pending.next_poll_at + abandoned(pending) + 1, pending.expires_at]);
     let failure = record.failure.iter().filter_map(|failure| failure.until);
     let moments = tokens
         .chain(pending)

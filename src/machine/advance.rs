@@ -1,13 +1,16 @@
 //! A code in advance, which nobody waits for (`keyfob login --start`), and the approval of one, which whoever comes by asks
 //! for.
 
-use super::{Aside, At, Call, Effect, Machine, Outcome, Purpose, Setting, SignIn};
+use std::time::Duration;
+
+use super::{Aside, At, Call, Effect, Machine, Outcome, Purpose, Setting, SignIn, Why};
 use crate::clock::Timestamp;
 use crate::decision;
 use crate::error::{Error, Kind};
 use crate::mend::Mend;
 use crate::oauth::device::Pending;
 use crate::store::Record;
+use crate::trace::trace;
 
 impl Machine {
     /// The next poll is moved on before it is sent, if it is still due.
@@ -38,14 +41,23 @@ impl Machine {
         self.then(At::FirstLook, Effect::Peek)
     }
 
-    /// Whoever polls has a code; it is the one.
-    pub(super) fn look_at_anothers_code(self, record: Option<Box<Record>>, now: Timestamp) -> (Self, Effect) {
-        let pending = record.and_then(|record| record.pending).filter(|pending| pending.is_live(now));
-        if let Some(pending) = pending {
-            return self.then(At::Ended, Effect::End(Outcome::Code(Box::new(pending))));
+    /// Whoever polls has a code; it is the one. Or it is about to write one down, and is waited for a while.
+    pub(super) fn look_at_anothers_code(mut self, record: Option<Box<Record>>, now: Timestamp) -> (Self, Effect) {
+        let record = record.unwrap_or_default();
+        if let Some(pending) = record.pending.as_ref().filter(|pending| pending.is_live(now)) {
+            return self.then(At::Ended, Effect::End(Outcome::Code(Box::new(pending.clone()))));
         }
-        let error = Error::new(Kind::Transient, "another keyfob is starting a sign-in just now");
-        self.fail(error.hint(Mend::wait("run it again")))
+        if self.is_stepped_over(&record, now) {
+            trace!("login lock: its holder does nothing, and is stepped over");
+            self.steps_over = true;
+            return self.lock(Why::InAdvance);
+        }
+        self.then(At::CodePause, Effect::Pause)
+    }
+
+    pub(super) fn code_again(mut self, span: Duration) -> (Self, Effect) {
+        self.waited += span;
+        self.then(At::CodeLocking, Effect::TryLogin)
     }
 
     /// There is room for a code: the one that waits for approval, or a new one.

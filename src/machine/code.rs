@@ -85,8 +85,11 @@ impl Machine {
             }
             Step::Expired(words) => setting.expired(&words),
             // Nobody's word was no: nothing to remember against the next who asks.
-            Step::Lost => Error::new(Kind::Transient, "what was approved was lost when a keyfob was interrupted")
-                .hint(Mend::command(setting.login_command()).lead("run the command again, or")),
+            Step::Lost => Error::new(
+                Kind::Transient,
+                "what was approved was lost: a poll stayed without an answer, and a code works once",
+            )
+            .hint(Mend::command(setting.login_command()).lead("run the command again, or")),
             Step::Refused { code, words } => {
                 let what = format!("{} ended the sign-in: {words}", setting.provider());
                 let login = Mend::command(setting.login_command());
@@ -98,6 +101,10 @@ impl Machine {
                 })
             }
         };
+        if !is_ours {
+            // Ours is over; another has begun meanwhile, in the place of one who did nothing, and is nobody's to end.
+            return self.fail(error);
+        }
         record.pending = None;
         self.save_failure(error, None, false, now)
     }

@@ -12,14 +12,14 @@ impl Machine {
 
     /// Whether it waits for the login lock, not for the record's.
     pub(crate) fn is_pausing_for_login(&self) -> bool {
-        self.at == At::LoginPause
+        matches!(self.at, At::LoginPause | At::CodePause)
     }
 
     /// Whether it looks, when it has paused, if another has done what it waits for.
     pub(crate) fn is_watching(&self) -> bool {
         match &self.at {
             At::LockPause(why) => why.may_be_served(),
-            at => *at == At::LoginPause,
+            at => matches!(at, At::LoginPause | At::CodePause),
         }
     }
 
@@ -28,14 +28,21 @@ impl Machine {
         matches!(self.at, At::LockLook(Why::Decide)) && self.waited > super::LIVING_PATIENCE
     }
 
+    /// Whether it goes on without the login lock, because its holder does nothing.
+    pub(crate) fn steps_over(&self) -> bool {
+        self.steps_over
+    }
+
     /// Whether it is under a longer wait of its own already.
     pub(crate) fn has_waited(&self) -> bool {
         self.waited > super::LIVING_PATIENCE
     }
 
-    /// The seconds that are left of its patience with a lock.
+    /// The seconds until its patience with a lock judges otherwise.
     pub(crate) fn patience(&self) -> u64 {
-        self.longest_wait.saturating_sub(self.waited).as_secs() + 1
+        let is_for_login = self.is_pausing_for_login() && self.waited <= super::STARTING_PATIENCE;
+        let longest = if is_for_login { super::STARTING_PATIENCE } else { self.longest_wait };
+        longest.saturating_sub(self.waited).as_secs() + 1
     }
 
     /// Does the same to every record and every pending sign-in in it.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Aside, At, Effect, LIVING_PATIENCE, LOCK_PATIENCE, Machine, Purpose, Setting, SignIn, Why};
+use super::{
+    Aside, At, Effect, LIVING_PATIENCE, LOCK_PATIENCE, Machine, Purpose, SILENT_PATIENCE, Setting, SignIn, Why,
+};
 use crate::clock::Timestamp;
 use crate::decision::{self, Attempt, Decision};
 use crate::error::{Error, Kind};
@@ -54,12 +56,23 @@ impl Machine {
         self.then(At::LockPause(why), Effect::Pause)
     }
 
-    pub(super) fn lock_again(mut self, why: Why, span: Duration) -> (Self, Effect) {
+    pub(super) fn lock_again(mut self, why: Why, span: Duration, setting: &Setting<'_>) -> (Self, Effect) {
         self.waited += span;
+        if !self.attempt.is_headless {
+            self.tell_waiting(&format!("another keyfob renews the session of {}", setting.profile.title()));
+        }
         if why.may_be_served() {
             return self.then(At::LockLook(why), Effect::Peek);
         }
         self.then(At::Locking(why), Effect::TryLock)
+    }
+
+    /// Tells a person, once, what is waited for, when it takes a while.
+    pub(super) fn tell_waiting(&mut self, what: &str) {
+        if self.waited > SILENT_PATIENCE && !self.has_told {
+            self.has_told = true;
+            self.aside(Aside::Say(format!("{what}; waiting for it")));
+        }
     }
 
     /// Looks whether the lock's holder has done what we came for. A token that lives is not kept waiting long behind a

@@ -47,6 +47,12 @@ const LIVING_PATIENCE: Duration = Duration::from_secs(1);
 /// Longer than all the requests that another process may be making one after the other while it holds the record's lock.
 const LOCK_PATIENCE: Duration = Duration::from_mins(2);
 
+/// How long whoever holds the login lock may take to write a code down. One that takes longer costs a request for another, which
+/// nobody is shown.
+const STARTING_PATIENCE: Duration = Duration::from_secs(20);
+/// A person is told what is waited for when it takes longer.
+const SILENT_PATIENCE: Duration = Duration::from_secs(3);
+
 /// What is the same for all machines that serve one place: whom to sign in to, and where the token goes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setting<'a> {
@@ -252,6 +258,7 @@ enum At {
     RedeemLocking,
     SavingRedeem(Box<Pending>),
     CodeLocking,
+    CodePause,
     CodeLook,
     CodeReserving,
     SavingCode(Box<Pending>),
@@ -272,6 +279,8 @@ struct SignIn {
     polled: bool,
     /// A code that could not be written down lives here alone.
     unsaved: Option<Box<Pending>>,
+    /// Its time is over, and it is asked for once more: somebody may have approved it at the last moment.
+    called_last: bool,
 }
 
 /// What a sign-in is for.
@@ -299,6 +308,10 @@ pub(crate) struct Machine {
     /// How long a lock was waited for, and how long at most.
     waited: Duration,
     longest_wait: Duration,
+    /// A person has been told what is waited for.
+    has_told: bool,
+    /// Whoever holds the login lock does nothing with it, and this caller goes on without.
+    steps_over: bool,
     /// What is to be done before the next effect; empty between two steps.
     asides: Vec<Aside>,
 }
@@ -324,6 +337,8 @@ impl Machine {
             has_redeemed: false,
             waited: Duration::ZERO,
             longest_wait: LOCK_PATIENCE,
+            has_told: false,
+            steps_over: false,
             asides: Vec::new(),
         };
         (machine, effect)
@@ -349,7 +364,7 @@ impl Machine {
             (At::FindingTerminal, Got::Terminal(has_terminal)) => self.found_terminal(has_terminal),
             (At::Locking(why), Got::Locked { record, set_aside }) => self.locked(why, record, set_aside, setting, now),
             (At::Locking(why), Got::Busy) => self.lock_is_busy(why),
-            (At::LockPause(why), Got::Waited(span)) => self.lock_again(why, span),
+            (At::LockPause(why), Got::Waited(span)) => self.lock_again(why, span, setting),
             (At::LockLook(why), Got::Record(record)) => self.look_meanwhile(why, record.as_deref(), now),
             // That it cannot be saved changes nothing here.
             (At::MarkingRefused, Got::Done | Got::Failed(_)) => self.decide(setting, now),
@@ -392,6 +407,7 @@ impl Machine {
             (At::SavingRedeem(pending), Got::Done) => self.redeem(pending),
             (At::CodeLocking, Got::Done) => self.lock(Why::InAdvance),
             (At::CodeLocking, Got::Busy) => self.then(At::CodeLook, Effect::Peek),
+            (At::CodePause, Got::Waited(span)) => self.code_again(span),
             (At::CodeLook, Got::Record(record)) => self.look_at_anothers_code(record, now),
             (At::CodeReserving, Got::Done) => self.code_reserved(setting, now),
             (At::SavingCode(pending), Got::Done) => self.then(At::Ended, Effect::End(Outcome::Code(pending))),

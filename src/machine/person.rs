@@ -3,14 +3,13 @@
 
 use std::time::Duration;
 
-use super::{Aside, At, Call, Effect, Machine, Purpose, Setting, SignIn, Why};
+use super::{Aside, At, Call, Effect, Machine, Purpose, STARTING_PATIENCE, Setting, SignIn, Why};
 use crate::clock::Timestamp;
 use crate::decision::{self, Decision};
 use crate::error::{Error, Kind};
 use crate::human::Presence;
 use crate::mend::Mend;
 use crate::oauth::device::Pending;
-use crate::oauth::http;
 use crate::store::Record;
 use crate::trace::trace;
 
@@ -31,7 +30,7 @@ pub(crate) enum Role {
 
 impl SignIn {
     pub(super) fn new(purpose: Purpose) -> Self {
-        Self { purpose, shown: None, polled: false, unsaved: None }
+        Self { purpose, shown: None, polled: false, unsaved: None, called_last: false }
     }
 
     /// Why nobody is here to be asked, if so.
@@ -82,10 +81,14 @@ impl Machine {
         }
         if let Some(pending) = pending {
             self.show(pending, Role::Waiting);
-            // A holder that hangs, or was stopped, is not waited for beyond its code and one last poll.
-            let rest = Duration::from_secs(u64::try_from(pending.expires_at - now).unwrap_or(0));
-            self.longest_wait = self.longest_wait.min(self.waited + rest + http::POLL_PATIENCE);
             self.aside(Aside::Remaining { expires_at: pending.expires_at });
+        } else {
+            self.tell_waiting(&format!("another keyfob begins a sign-in to {}", setting.profile.title()));
+        }
+        if self.is_stepped_over(record, now) {
+            trace!("login lock: its holder does nothing, and is stepped over");
+            self.steps_over = true;
+            return self.lock(Why::Turn);
         }
         if self.waited > self.longest_wait {
             let title = setting.profile.title();
@@ -94,6 +97,15 @@ impl Machine {
             return self.fail(error.hint(Mend::wait("end that process (is it stopped?) and try again")));
         }
         self.then(At::LoginPause, Effect::Pause)
+    }
+
+    /// Whether whoever holds the login lock does nothing with it (it is stopped, or its machine slept): then we poll, or begin, in
+    /// its place. That no poll comes early, and no second code begins, is the record's lock's to see to.
+    pub(super) fn is_stepped_over(&self, record: &Record, now: Timestamp) -> bool {
+        match record.pending.as_ref().filter(|pending| pending.is_live(now)) {
+            Some(pending) => pending.is_abandoned(now),
+            None => self.waited > STARTING_PATIENCE,
+        }
     }
 
     /// Under the record's lock: is there a code, and is a poll due? The next poll is moved on before it is sent.
@@ -121,6 +133,20 @@ impl Machine {
                 record.pending = Some((*pending).clone());
                 self.held = Some(record);
                 // Where it cannot be saved, whoever holds the login lock still keeps to the interval.
+                self.save(At::SavingTurn(pending))
+            }
+            Decision::Login if let Some(pending) = self.last_call(&record) => {
+                if pending.wait(now) > 0 {
+                    self.unlock();
+                    return self.wait_for_poll(pending, setting, now);
+                }
+                trace!("sign-in: its time is over, asking once more");
+                if let Some(sign_in) = &mut self.sign_in {
+                    sign_in.called_last = true;
+                }
+                let pending = Box::new(pending.polled(now));
+                record.pending = Some((*pending).clone());
+                self.held = Some(record);
                 self.save(At::SavingTurn(pending))
             }
             Decision::Login if self.has_asked() => {
@@ -198,6 +224,14 @@ impl Machine {
         if let Some(user_code) = self.sign_in.as_mut().and_then(|sign_in| sign_in.shown.take()) {
             self.aside(Aside::SignedIn { user_code: Some(user_code), record: Box::new(record.clone()) });
         }
+    }
+
+    /// The code whose time is over and that is still to be asked for once: it may have been approved at the last moment.
+    fn last_call(&self, record: &Record) -> Option<Box<Pending>> {
+        let sign_in = self.sign_in.as_ref().filter(|sign_in| !sign_in.called_last)?;
+        let pending = record.pending.as_ref()?;
+        let is_ours = sign_in.polled || sign_in.shown.as_ref() == Some(&pending.user_code);
+        is_ours.then(|| Box::new(pending.clone()))
     }
 
     /// Whether a code was shown or asked for on this caller's behalf.

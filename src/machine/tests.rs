@@ -231,14 +231,20 @@ fn another_polls_its_code_is_shown_its_end_told_and_it_is_not_waited_for_beyond(
     assert!(matches!(effect, Effect::End(Outcome::Token(_))));
     let said = Aside::SignedIn { user_code: Some("U-dc".to_owned()), record: Box::new(approved) };
     assert_eq!(asides, [said]);
-    // Its code's 20 seconds and one last poll.
-    let longest = 20 + crate::oauth::http::POLL_PATIENCE.as_secs();
-    for (waited, is_over) in [(longest, false), (longest + 1, true)] {
-        let over = waiting(&pending("dc", 3, 20));
-        let told =
-            begun().chain([record(&over), Got::Waited(Duration::from_secs(waited)), Got::Busy, Got::Record(None)]);
+    // A poll was due two intervals and ten seconds ago: whoever holds the lock does nothing.
+    for (late, is_over) in [(20, false), (21, true)] {
+        let told = begun().chain([record(&waiting(&pending("dc", -late, 100)))]);
         let (_, effect) = place.drive(Ask::default(), told);
-        assert_eq!(effect != Effect::Pause, is_over, "{waited}: {effect:?}");
+        assert_eq!(effect == Effect::TryLock, is_over, "{late}: {effect:?}");
+    }
+    // No code is there yet, or it is over: that is waited for, and not for long.
+    for (waited, is_over) in [(20, false), (21, true)] {
+        for seen in [Got::Record(None), record(&waiting(&pending("dc", -90, 0)))] {
+            let told = begun().chain([Got::Record(None), Got::Waited(Duration::from_secs(waited)), Got::Busy, seen]);
+            let (asides, effect) = place.drive(Ask::default(), told);
+            assert_eq!(effect == Effect::TryLock, is_over, "{waited}: {effect:?}");
+            assert!(asides.iter().any(|aside| matches!(aside, Aside::Say(_))), "it is said what is waited for");
+        }
     }
 }
 

@@ -75,9 +75,12 @@ impl At {
             Self::Renewing { .. } => "a refresh",
             Self::Rereading { .. } => "reading again",
             Self::FindingPerson => "looking for a person",
-            Self::LoginLocking | Self::LoginPause | Self::LoginLook | Self::RedeemLocking | Self::CodeLocking => {
-                "the login lock"
-            }
+            Self::LoginLocking
+            | Self::LoginPause
+            | Self::LoginLook
+            | Self::RedeemLocking
+            | Self::CodeLocking
+            | Self::CodePause => "the login lock",
             Self::Sleeping => "the next poll",
             Self::Starting => "a code",
             Self::Polling(_) => "a poll",

@@ -19,6 +19,8 @@ const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const DEFAULT_INTERVAL: u64 = 5;
 /// RFC 8628 section 3.5: `slow_down` adds 5 seconds, for good.
 const SLOW_DOWN: u64 = 5;
+/// Seconds beyond two intervals after which whoever should have polled is stepped over.
+pub(crate) const ABANDONED_SECS: i64 = 10;
 /// However slow a server wants it, and however long it cannot be reached, a person who approved waits no longer.
 const LONGEST_INTERVAL: u64 = 60;
 /// A code that names no life (it must, but some do not) lives this long.
@@ -197,7 +199,20 @@ impl Pending {
     /// Seconds until the next poll. A wait longer than any we ever set comes of a clock that was set back: then a poll is
     /// due, and the interval is kept by whoever polls.
     pub(crate) fn wait(&self, now: Timestamp) -> u64 {
-        u64::try_from(self.next_poll_at - now).ok().filter(|wait| *wait <= LONGEST_INTERVAL + 1).unwrap_or(0)
+        u64::try_from(self.due_at() - now).ok().filter(|wait| *wait <= LONGEST_INTERVAL + 1).unwrap_or(0)
+    }
+
+    /// When the next poll is due. The last one is made just before the end rather than at it: somebody may approve at the last
+    /// moment, and the second that is added to the interval elsewhere ([`due`]) is what can be spared for that.
+    pub(crate) fn due_at(&self) -> Timestamp {
+        let is_last = self.next_poll_at >= self.expires_at;
+        if is_last { (self.next_poll_at - 1).max(self.expires_at - 1) } else { self.next_poll_at }
+    }
+
+    /// Whether whoever polls for it does nothing: nobody has for two intervals and a little, though a poll was due.
+    pub(crate) fn is_abandoned(&self, now: Timestamp) -> bool {
+        let allowed = i64::try_from(2 * self.interval).unwrap_or(i64::MAX) + ABANDONED_SECS;
+        now - self.next_poll_at > allowed
     }
 
     /// The same login with its next poll moved on: written before a poll is sent.
@@ -371,6 +386,14 @@ mod tests {
         assert_eq!((pending.interval, pending.wait(1_017)), (10, 11));
         let pending = waiting(after(pending, 200, r#"{"error":"slow_down","interval":20}"#, 1_028));
         assert_eq!(pending.interval, 20);
+    }
+
+    #[test]
+    fn the_last_poll_is_just_before_the_end() {
+        let pending = start(r#","interval":5,"expires_in":12"#).unwrap().polled(NOW + 6);
+        assert_eq!((pending.next_poll_at, pending.due_at()), (NOW + 12, NOW + 11));
+        assert_eq!(pending.clone().polled(NOW + 11).due_at(), NOW + 16, "then at its time, which is after the end");
+        assert_eq!(start(r#","interval":5,"expires_in":90"#).unwrap().due_at(), NOW + 6);
     }
 
     #[test]

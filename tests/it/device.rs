@@ -127,7 +127,7 @@ fn an_expired_code_ends_it_and_is_not_replaced() {
     let sandbox = Sandbox::signed_up(&provider);
     let done = sandbox.run_asking(&["git", "get"], &ask("git.acme.dev"));
     assert_eq!(done.stdout, "quit=1\n");
-    assert!(done.stderr.contains("keyfob: the code expired before it was approved\n"), "{}", done.stderr);
+    assert!(done.stderr.contains("keyfob: the code expired before it was approved"), "{}", done.stderr);
     assert_eq!(provider.count(Endpoint::Start), 1);
 }
 

@@ -115,3 +115,64 @@ fn an_answer_that_takes_fourteen_seconds_is_waited_for_and_the_token_is_sent_onc
     }
     assert_eq!((provider.reuses(), provider.ended_sessions(), provider.count(Endpoint::Refresh)), (0, 0, 1));
 }
+
+/// Somebody who reads stderr is asked; and the process that polls is stopped.
+fn stopped_poller(provider: &Provider, sandbox: &Sandbox) -> Child {
+    let poller = sandbox.begin_asking(&["git", "get"], &ask("git.acme.dev"));
+    wait_for("poll", || (provider.count(Endpoint::Poll) > 0).then_some(()));
+    send("STOP", poller.id());
+    poller
+}
+
+#[test]
+fn a_poller_that_is_stopped_is_stepped_over_and_the_approval_is_used() {
+    let provider = Provider::with(Manners { interval: Some(1), ..Manners::default() });
+    let sandbox = Sandbox::signed_up(&provider);
+    let poller = stopped_poller(&provider, &sandbox);
+    let code = crate::support::sandbox::open_code(&provider);
+    provider.decide(&code, true);
+    let done = sandbox.run_asking(&["git", "get"], &ask("git.acme.dev"));
+    assert!(done.stdout.starts_with("username="), "{done:?}");
+    assert!(done.stderr.contains(&code), "{done:?}");
+    send("CONT", poller.id());
+    let woken = finish(poller);
+    assert!(woken.stdout.starts_with("username="), "{woken:?}");
+    assert_eq!((provider.count(Endpoint::Start), provider.reuses(), provider.ended_sessions()), (1, 0, 0));
+}
+
+#[test]
+fn when_the_code_of_a_stopped_poller_is_over_another_begins_and_says_what_it_waits_for() {
+    let provider = Provider::with(Manners { interval: Some(1), code_life: 4, ..Manners::default() });
+    let sandbox = Sandbox::signed_up(&provider);
+    let poller = stopped_poller(&provider, &sandbox);
+    let first = crate::support::sandbox::open_code(&provider);
+    let record: serde_json::Value = serde_json::from_slice(&std::fs::read(sandbox.record()).unwrap()).unwrap();
+    let end = record["pending"]["expires_at"].as_i64().unwrap();
+    wait_for("end of the code", || (crate::support::sandbox::now() > end).then_some(()));
+    provider.change(|manners| manners.code_life = 300);
+    let next = sandbox.begin_asking(&["git", "get"], &ask("git.acme.dev"));
+    let start = begin(sandbox.keyfob(&["login", "--start", "--json"]), "");
+    let second = wait_for("another code", || provider.open_codes().into_iter().find(|code| *code != first));
+    let started = finish(start);
+    assert!(started.code == Some(0) && started.stdout.contains(&second), "{started:?}");
+    provider.decide(&second, true);
+    let done = finish(next);
+    assert!(done.stdout.starts_with("username="), "{done:?}");
+    assert!(done.stderr.contains("another keyfob begins a sign-in to acme; waiting for it"), "{done:?}");
+    send("CONT", poller.id());
+    finish(poller);
+}
+
+/// Approved at the last moment: the poll that would have been due when all is over is made before.
+#[test]
+fn a_code_that_is_approved_just_before_its_end_is_asked_for_once_more() {
+    let provider = Provider::with(Manners { interval: Some(1), code_life: 4, ..Manners::default() });
+    let sandbox = Sandbox::signed_up(&provider);
+    let get = sandbox.begin_asking(&["git", "get"], &ask("git.acme.dev"));
+    wait_for("poll", || (provider.count(Endpoint::Poll) > 0).then_some(()));
+    let code = crate::support::sandbox::open_code(&provider);
+    provider.decide(&code, true);
+    let done = finish(get);
+    assert!(done.stdout.starts_with("username="), "{done:?}");
+    assert_eq!(provider.count(Endpoint::Poll), 2);
+}
