@@ -80,14 +80,18 @@ fn sign_out(store: &Store, profile: &Profile, ids: &[String]) -> Result<bool> {
     let present = discover::known_endpoints(profile)?;
     let (mut well, mut was_signed_in) = (true, false);
     for id in ids {
-        let forgotten = forget(store, id).unwrap_or_else(|error| {
-            report(&error);
-            well = false;
-            None
-        });
+        // What cannot be forgotten here is ended there all the same.
+        let (forgotten, here) = match forget(store, id) {
+            Ok(record) => (record, "forgotten here"),
+            Err(error) => {
+                report(&error);
+                well = false;
+                (store.peek(id).ok().flatten(), "still kept here, where it cannot be removed")
+            }
+        };
         let Some(record) = forgotten.filter(|record| record.signed_in_at.is_some()) else { continue };
         was_signed_in = true;
-        let (said, ended) = end(profile, present.as_deref(), &record);
+        let (said, ended) = end(profile, present.as_deref(), &record, here);
         let is_present = present.as_ref().is_some_and(|endpoints| endpoints.token == record.token_endpoint);
         let which = if is_present { String::new() } else { format!(" (at {})", http::host(&record.token_endpoint)) };
         say(&format!("{title}{which}: {said}"))?;
@@ -99,15 +103,15 @@ fn sign_out(store: &Store, profile: &Profile, ids: &[String]) -> Result<bool> {
     Ok(well)
 }
 
-/// Ends a session that was forgotten here at its provider; what to say of it, and whether it cannot live on.
-fn end(profile: &Profile, present: Option<&Endpoints>, record: &Record) -> (String, bool) {
+/// Ends a session at its provider; what to say of it, and whether it cannot live on. `here`: what became of it on this machine.
+fn end(profile: &Profile, present: Option<&Endpoints>, record: &Record, here: &str) -> (String, bool) {
     let http = Web::new(profile.ca_file.clone(), environment::proxies);
     // A secret that cannot be read is the provider's to miss: what is here is gone already.
     let secret = profile.client_secret_file.as_ref().and_then(|path| client_secret::read(path).ok());
     match revoke::sign_out(&http, profile, present, secret.as_ref(), &record.approved()) {
-        SignedOut::Ended(said) => (format!("forgotten here, {said}"), true),
-        SignedOut::NoWay(why) => (format!("forgotten here; {why}"), true),
-        SignedOut::Failed(why) => (format!("forgotten here, but it may live on at the provider: {why}"), false),
+        SignedOut::Ended(said) => (format!("{here}, {said}"), true),
+        SignedOut::NoWay(why) => (format!("{here}; {why}"), true),
+        SignedOut::Failed(why) => (format!("{here}, but it may live on at the provider: {why}"), false),
     }
 }
 

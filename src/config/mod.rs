@@ -80,6 +80,11 @@ pub(crate) fn new_profile(host: &str) -> Mend {
 
 fn read(path: Option<&Path>) -> Result<Config> {
     let Some(path) = path else { return Ok(Config::default()) };
+    // A pipe would hang whoever opens it.
+    if std::fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+        let what = format!("{} is no plain file", path.display());
+        return Err(Error::new(Kind::Configuration, what).hint("is it the right file?"));
+    }
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
@@ -104,7 +109,7 @@ fn read(path: Option<&Path>) -> Result<Config> {
 
 /// Whoever can write this file can send a person to a sign-in page of their own and tokens to hosts of their own.
 #[cfg(unix)]
-fn refuse_writable(file: &File, path: &Path) -> Result<()> {
+pub(crate) fn refuse_writable(file: &File, path: &Path) -> Result<()> {
     use std::os::unix::fs::MetadataExt;
     let meta = file.metadata().map_err(|error| unreadable(path, error))?;
     let me = rustix::process::geteuid().as_raw();
@@ -121,7 +126,7 @@ fn refuse_writable(file: &File, path: &Path) -> Result<()> {
 }
 
 #[cfg(not(unix))]
-fn refuse_writable(_file: &File, _path: &Path) -> Result<()> {
+pub(crate) fn refuse_writable(_file: &File, _path: &Path) -> Result<()> {
     Ok(())
 }
 

@@ -157,11 +157,12 @@ impl Machine {
                 self.held = Some(record);
                 self.note_renewal(now)
             }
-            Decision::Poll(_) | Decision::Login => {
-                self.attempt.person_asked = true;
-                self.unlock();
-                self.then(At::FindingPerson, Effect::FindPerson)
+            // Who wants to be signed in wants that kept; a client is served even for this once.
+            Decision::Poll(_) | Decision::Login if self.ask.is_sign_in() => {
+                self.held = Some(record);
+                self.then(At::SignInReserving, Effect::Reserve)
             }
+            Decision::Poll(_) | Decision::Login => self.find_person(),
         }
     }
 }

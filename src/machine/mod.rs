@@ -239,6 +239,7 @@ enum At {
         or_living: bool,
     },
     /// `person`.
+    SignInReserving,
     FindingPerson,
     LoginLocking,
     LoginPause,
@@ -383,6 +384,8 @@ impl Machine {
             (At::SavingRetired(words), Got::Done) => self.retired(words, setting),
             (At::SavingFailure { error, or_living }, Got::Done | Got::Failed(_)) => self.failed(error, or_living, now),
 
+            (At::SignInReserving, Got::Done) => self.find_person(),
+            (At::SignInReserving, Got::Failed(error)) => self.cannot_keep(&error),
             (At::FindingPerson, Got::Presence(presence)) => self.found_person(presence),
             (At::LoginLocking, Got::Done) | (At::Sleeping, Got::Waited(_)) => self.lock(Why::Turn),
             (At::LoginLocking, Got::Busy) => self.then(At::LoginLook, Effect::Peek),

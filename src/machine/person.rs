@@ -43,6 +43,20 @@ impl SignIn {
 }
 
 impl Machine {
+    /// Only a person can help: is one here?
+    pub(super) fn find_person(mut self) -> (Self, Effect) {
+        self.attempt.person_asked = true;
+        self.unlock();
+        self.then(At::FindingPerson, Effect::FindPerson)
+    }
+
+    /// A sign-in that could not be kept is thrown away: nobody is asked for it.
+    pub(super) fn cannot_keep(self, error: &Error) -> (Self, Effect) {
+        let what = format!("a sign-in could not be kept, so nobody is asked: {}", error.text());
+        let mend = "make room or make the folder writable, or point KEYFOB_STATE_DIR elsewhere";
+        self.fail(Error::new(error.kind, what).hint(mend))
+    }
+
     /// Only a person can help: waits to be the one who polls.
     pub(super) fn found_person(mut self, presence: Presence) -> (Self, Effect) {
         self.sign_in = Some(SignIn::new(Purpose::Own(presence)));

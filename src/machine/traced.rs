@@ -71,7 +71,7 @@ impl At {
             Self::FindingTerminal => "looking for a terminal",
             Self::Locking(_) | Self::LockPause(_) | Self::LockLook(_) => "the record's lock",
             Self::HandedOver => "a look at what another process renews",
-            Self::Reserving | Self::CodeReserving => "a reservation",
+            Self::Reserving | Self::CodeReserving | Self::SignInReserving => "a reservation",
             Self::Renewing { .. } => "a refresh",
             Self::Rereading { .. } => "reading again",
             Self::FindingPerson => "looking for a person",

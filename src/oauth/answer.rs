@@ -174,11 +174,9 @@ fn granted(
     }
     let claims = jwt::claims(access_token);
     let id_claims = id_token.as_ref().and_then(|token| jwt::claims(token.expose()));
-    let life = number(body, "expires_in")
-        .filter(|life| *life > 0)
-        .or_else(|| life_by_claims(claims.as_ref()?, response.date, now))
-        .unwrap_or(default_token_life)
-        .min(LONGEST_LIFE);
+    let told = number(body, "expires_in").filter(|life| *life > 0);
+    let claimed = claims.as_ref().and_then(|claims| life_by_claims(claims, response.date, now));
+    let life = told.into_iter().chain(claimed).min().unwrap_or(default_token_life).min(LONGEST_LIFE);
     let id_life = id_claims.as_ref().and_then(|claims| life_by_claims(claims, response.date, now)).unwrap_or(life);
     Answer::Granted(Box::new(TokenAnswer {
         access_token: access,
@@ -190,11 +188,14 @@ fn granted(
     }))
 }
 
-/// `exp` minus the answer's own `Date`, else minus `iat`: either way two readings of the issuer's clock, so that a wrong
-/// clock here does no harm. The local clock decides only where the server tells no other time.
+/// The least of `exp` minus the answer's own `Date` and `exp` minus `iat`: each is two readings of a server's clock, so that a
+/// wrong clock here does no harm; and where the issuer's clock is not that of what answers for it, the longer one is wrong. The
+/// local clock decides only where the server tells no other time.
 fn life_by_claims(claims: &Claims, date: Option<Timestamp>, now: Timestamp) -> Option<i64> {
-    let issued = date.or(claims.iat()).unwrap_or(now);
-    claims.exp().map(|exp| exp - issued).filter(|life| *life > 0)
+    let exp = claims.exp()?;
+    let issued = [date, claims.iat()].into_iter().flatten();
+    let lives = issued.map(|issued| exp - issued).filter(|life| *life > 0).min();
+    lives.or_else(|| Some(exp - now).filter(|life| *life > 0 && date.is_none() && claims.iat().is_none()))
 }
 
 fn who(body: &Map<String, Value>, access: Option<&Claims>, id: Option<&Claims>) -> Who {
@@ -325,6 +326,9 @@ mod tests {
             (r#","expires_in":62.9"#, "opaque", 62),
             (r#","expires_in":60"#, &by_date, 60),
             ("", &by_date, 300),
+            (r#","expires_in":3600"#, &by_date, 300),
+            ("", &jwt(r#"{"exp":2003900,"iat":2003600}"#), 300),
+            ("", &jwt(r#"{"exp":1999000,"iat":1998700}"#), 300),
             (r#","expires_in":0"#, &by_date, 300),
             (r#","expires_in":-4"#, "opaque", UNTOLD_LIFE),
             ("", "opaque", UNTOLD_LIFE),

@@ -18,6 +18,7 @@ use super::traced;
 use super::watch::{self, Patience};
 use crate::clock;
 use crate::config::proxy::{BadProxy, Proxies, Proxy};
+use crate::config::refuse_writable;
 use crate::escape::escape;
 use crate::mend::Mend;
 use crate::model::Location;
@@ -115,7 +116,12 @@ impl Web {
 
     fn roots(&self) -> anyhow::Result<RootCerts> {
         let Some(path) = &self.ca_file else { return Ok(RootCerts::PlatformVerifier) };
-        let pem = std::fs::read(path).with_context(|| format!("cannot read ca_file {}", path.display()))?;
+        let cannot_read = || format!("cannot read ca_file {}", path.display());
+        let mut file = std::fs::File::open(path).with_context(cannot_read)?;
+        // Whoever can write to it can stand between us and the provider.
+        refuse_writable(&file, path).map_err(|error| anyhow::anyhow!("ca_file {error}"))?;
+        let mut pem = Vec::new();
+        file.read_to_end(&mut pem).with_context(cannot_read)?;
         let own = ureq::tls::parse_pem(&pem).filter_map(|item| match item {
             Ok(PemItem::Certificate(certificate)) => Some(certificate),
             _ => None,

@@ -11,6 +11,7 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
+use crate::config::programs::find;
 use crate::process::{self, With};
 
 /// Whether names have to be looked up elsewhere: with glibc linked statically (musl's resolver has no plug-ins).
@@ -74,7 +75,9 @@ fn ask(host: &str, patience: Duration) -> Result<Vec<IpAddr>, Error> {
     }
     let with = With { patience, ..With::default() };
     // It fails where the name has no address, and says nothing.
-    let answer = process::ask("getent", ["ahosts", host], &with)?;
+    // By its whole path: an empty part of PATH stands for the current folder, where anybody may have put one.
+    let getent = find("getent").ok_or(ErrorKind::NotFound)?;
+    let answer = process::ask(getent, ["ahosts", host], &with)?;
     Ok(parse(&String::from_utf8_lossy(answer.stdout.expose())))
 }
 

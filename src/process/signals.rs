@@ -24,6 +24,13 @@ pub(crate) fn aside(work: impl FnOnce() + Send + 'static) {
     std::thread::spawn(work);
 }
 
+/// From now on a file that would grow beyond the limit of this process (`RLIMIT_FSIZE`) is an error where it is written, and not the
+/// silent end of us.
+pub(crate) fn survive_file_limit() {
+    #[cfg(unix)]
+    unix::block_file_limit();
+}
+
 #[cfg(unix)]
 mod unix {
     use std::io::{self, IsTerminal, Write};
@@ -92,6 +99,10 @@ mod unix {
                 );
             }
         }
+    }
+
+    pub(super) fn block_file_limit() {
+        let _ = SigSet::from(Signal::SIGXFSZ).thread_block();
     }
 
     pub(super) fn spawn(work: impl FnOnce() + Send + 'static) {

@@ -10,6 +10,7 @@ use super::lock::{Attempt, Lock};
 use crate::clock::{self, Timestamp};
 use crate::error::{Error, Kind, Result};
 use crate::mend::Mend;
+use crate::process::signals::survive_file_limit;
 
 /// No file of ours is larger; something that is, is none.
 pub(super) const SIZE_LIMIT: u64 = 1 << 20;
@@ -131,6 +132,8 @@ pub(super) fn take(path: &Path) -> Result<Taken> {
 
 /// The same in a folder that others may look into.
 pub(super) fn take_in_shared(path: &Path) -> Result<Taken> {
+    // Whoever takes a lock is about to write.
+    survive_file_limit();
     let lock_file = || open(OpenOptions::new().read(true).write(true).create(true).truncate(false), path);
     match in_folder(path, lock_file).and_then(Lock::attempt) {
         // Somebody removed the file between its opening and its locking: whoever comes next would lock another.

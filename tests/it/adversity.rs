@@ -186,11 +186,24 @@ fn a_read_only_home_still_gets_the_token_and_a_word() {
     assert!(!public.path().join("state").exists());
 }
 
-/// `ulimit -f 0` makes every write to a file fail, as a full disk does, once the signal for it is ignored.
+/// Who wants to be signed in is told before anybody is asked that it could not be kept.
+#[cfg(target_os = "linux")]
+#[test]
+fn login_on_a_read_only_home_asks_nobody() {
+    let provider = approving();
+    let sandbox = Sandbox::signed_up(&provider);
+    let (done, _public) = powerless(&sandbox, &["login", "acme"]);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""), "{done:?}");
+    assert!(done.stderr.contains("a sign-in could not be kept, so nobody is asked: cannot write "), "{done:?}");
+    assert!(done.stderr.contains("point KEYFOB_STATE_DIR elsewhere"), "{done:?}");
+    assert_eq!(provider.count(Endpoint::Start), 0);
+}
+
+/// `ulimit -f 0` makes every write to a file fail, as a full disk does; that the system would end us for it is held off.
 #[cfg(target_os = "linux")]
 fn on_a_full_disk(sandbox: &Sandbox, interactive: &str) -> Transcript {
     let mut command = sandbox.command("sh");
-    command.args(["-c", "trap '' XFSZ; ulimit -f 0; exec keyfob git get"]).env("KEYFOB_INTERACTIVE", interactive);
+    command.args(["-c", "ulimit -f 0; exec keyfob git get"]).env("KEYFOB_INTERACTIVE", interactive);
     run(command, &ask("git.acme.dev"))
 }
 

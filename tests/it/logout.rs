@@ -25,6 +25,28 @@ fn forgotten_here_and_ended_there() {
     assert_eq!(sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout, "quit=1\n");
 }
 
+/// What cannot be removed here is ended there, and it is said what is left.
+#[cfg(target_os = "linux")]
+#[test]
+fn ended_there_even_where_nothing_can_be_forgotten_here() {
+    let namespaces = std::process::Command::new("unshare").args(["--mount", "true"]).output();
+    if !namespaces.is_ok_and(|done| done.status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "this wants root and unshare");
+        return eprintln!("skipped: this wants root and unshare");
+    }
+    let (provider, sandbox) = signed_in();
+    let mut command = sandbox.command("unshare");
+    let script = "mount --bind \"$1\" \"$1\" && mount -o remount,ro,bind \"$1\" && shift && exec \"$@\"";
+    command.args(["--mount", "sh", "-c", script, "sh"]).arg(sandbox.state());
+    command.arg(crate::support::sandbox::keyfob()).args(["logout", "acme"]);
+    let done = crate::support::sandbox::run(command, "");
+    let url = provider.url();
+    let said = format!("acme: still kept here, where it cannot be removed, the session was ended at {}\n", host(&url));
+    assert_eq!((done.stdout, done.code), (said, Some(1)), "{}", done.stderr);
+    assert!(done.stderr.starts_with("keyfob: cannot "), "{}", done.stderr);
+    assert_eq!(provider.count(Endpoint::SignOut), 1);
+}
+
 #[test]
 fn forgotten_even_when_the_provider_is_down() {
     let (provider, sandbox) = signed_in();

@@ -191,6 +191,29 @@ fn what_a_file_holds_stays_as_closed_as_it_is() {
 }
 
 /// A trace is written to a plain file of one's own, and to nothing else.
+/// Nobody waits for a pipe in the place of the configuration, and certificates that others can change are not trusted.
+#[test]
+fn a_configuration_that_is_a_pipe_and_certificates_of_others_are_refused() {
+    let provider = approving();
+    let sandbox = Sandbox::new();
+    let fifo = sandbox.home().join("fifo");
+    pipe(&fifo);
+    let mut command = sandbox.command("timeout");
+    command.arg("20").arg(crate::support::sandbox::keyfob()).args(["git", "get"]).env("KEYFOB_CONFIG", &fifo);
+    let done = run(command, &ask("git.acme.dev"));
+    assert!(done.stderr.contains("fifo is no plain file"), "{done:?}");
+
+    let ca = sandbox.home().join("ca.pem");
+    fs::write(&ca, crate::support::tls_server::Identity::new().pem()).unwrap();
+    sandbox.configure(&workos(&provider, "acme", &format!("hosts = [\"git.acme.dev\"]\nca_file = {ca:?}")));
+    for (mode, starts) in [(0o666, 0), (0o644, 1)] {
+        fs::set_permissions(&ca, fs::Permissions::from_mode(mode)).unwrap();
+        let done = sandbox.run(&["login", "--start"], "");
+        assert_eq!(provider.count(Endpoint::Start), starts, "{mode:o}: {done:?}");
+        assert_eq!(done.stderr.contains("others can write to this file"), starts == 0, "{done:?}");
+    }
+}
+
 #[test]
 fn a_trace_goes_to_no_pipe_link_or_shared_file() {
     let sandbox = home();
