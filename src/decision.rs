@@ -61,7 +61,7 @@ pub(crate) fn next<'r>(record: &'r Record, ask: &Ask, attempt: &Attempt, now: Ti
     let is_passing =
         record.failure.as_ref().is_some_and(|failure| failure.is_passing_renewal() && failure.is_recent(now));
     // Believed to be over, it is tried on only where nobody can be asked.
-    let is_over = record.is_doubted && !attempt.is_headless;
+    let is_over = (record.is_doubted && !attempt.is_headless) || !record.can_be_refreshed_for(&ask.slot, ask.kind);
     let may_renew = record.refresh_token.is_some()
         && !is_over
         && patience.is_none()
@@ -217,6 +217,7 @@ mod tests {
             scopes: Vec::new(),
             audience: None,
             resource: None,
+            resources: None,
             code_verifier: None,
             in_advance: false,
             unknown: Map::new(),
@@ -259,6 +260,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table")]
     #[test]
     fn the_table() {
         let with = |change: &dyn Fn(&mut Record)| {
@@ -285,6 +287,7 @@ mod tests {
             (suspected.0.clone(), Attempt { ended: Some("over".to_owned()), ..Attempt::default() });
         let parent = of(Ask { parent: Some(ParentId::new(7, "1")), ..Ask::default() });
         let other_slot = of(Ask { slot: Slot::of_key("organization=x"), ..Ask::default() });
+        let of_resource = of(Ask { slot: Slot::of_key("resource=https://a.dev"), ..Ask::default() });
         let headless_other = (other_slot.0.clone(), headless.1.clone());
         let id = of(Ask { kind: TokenKind::Id, ..Ask::default() });
 
@@ -334,6 +337,11 @@ mod tests {
             ("the same, with a terminal", with(&|r| { rt(r); r.failure = Some(passing(NOW - 1)); }), &plain, "refresh rt"),
             ("the same, and the old token lives", with(&|r| { holds(r, NOW - 299, 300); rt(r); r.failure = Some(passing(NOW - 1)); }), &plain, "serve at"),
             ("the same, and login", with(&|r| { rt(r); r.failure = Some(passing(NOW - 1)); }), &anew, "login"),
+            ("a resource that the sign-in did not name", with(&|r| { rt(r); r.resources = Some(vec!["https://b.dev".to_owned()]); }), &of_resource, "login"),
+            ("one that it named", with(&|r| { rt(r); r.resources = Some(vec!["https://a.dev".to_owned()]); }), &of_resource, "refresh rt"),
+            ("nobody knows what it named", with(&|r| rt(r)), &of_resource, "refresh rt"),
+            ("an ID token that no refresh brings", with(&|r| { rt(r); r.refresh_lacks_id = true; }), &id, "login"),
+            ("an access token beside that", with(&|r| { rt(r); r.refresh_lacks_id = true; }), &plain, "refresh rt"),
             ("refused without a word, twice, with a terminal", with(&|r| { rt(r); r.is_doubted = true; }), &plain, "login"),
             ("the same without one", with(&|r| { rt(r); r.is_doubted = true; }), &headless, "refresh rt"),
             ("the same, and the old token lives", with(&|r| { holds(r, NOW - 299, 300); rt(r); r.is_doubted = true; }), &plain, "serve at"),

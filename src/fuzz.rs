@@ -119,7 +119,7 @@ pub fn token_answer(input: &[u8]) {
     }
     match refresh::outcome(answer.clone()) {
         Outcome::Granted(_) => assert!(matches!(answer, Answer::Granted(_))),
-        Outcome::Refused(words) | Outcome::Misconfigured(words) => assert_shown(&words),
+        Outcome::Refused(words) | Outcome::Misconfigured(words) | Outcome::NotGranted(words) => assert_shown(&words),
         Outcome::Unreachable(_) => panic!("there is an answer"),
         Outcome::Transient { why, .. } => assert_shown(&why),
         Outcome::Silent(status) | Outcome::Foreign(status) => assert_eq!(status, response.status),

@@ -79,6 +79,7 @@ impl Broker<'_> {
     /// is shown its code, and it runs out by itself.
     pub(crate) fn check(&self) -> Result<(), NoCode> {
         let Setting { profile, destination, .. } = self.setting;
-        self.ask_for_code(&profile.asked_slot(&destination.slot)).map(drop)
+        let slot = profile.asked_slot(&destination.slot);
+        self.ask_for_code(&slot, &profile.asked_resources(&slot)).map(drop)
     }
 }

@@ -205,7 +205,7 @@ impl<'a> Broker<'a> {
 
     fn send(&self, call: Call) -> Result<Got> {
         Ok(match call {
-            Call::Start(slot) => Got::Code(self.ask_for_code(&slot).map(Box::new)),
+            Call::Start { slot, resources } => Got::Code(self.ask_for_code(&slot, &resources).map(Box::new)),
             Call::Poll(pending) => {
                 Got::Answer(self.post(pending.form(self.setting.profile), Patience::once(http::POLL_PATIENCE))?)
             }
@@ -227,10 +227,10 @@ impl<'a> Broker<'a> {
     }
 
     /// Asks for a code (RFC 8628 section 3.1). Writing it down, and showing it, is the machine's to say.
-    pub(super) fn ask_for_code(&self, slot: &Slot) -> Result<Pending, NoCode> {
+    pub(super) fn ask_for_code(&self, slot: &Slot, resources: &[String]) -> Result<Pending, NoCode> {
         let endpoints = self.setting.endpoints;
         let verifier = endpoints.code_challenge_s256.then(pkce::verifier).transpose().map_err(NoCode::NotAsked)?;
-        let mut form = device::start_form(self.setting.profile, slot, verifier.as_ref());
+        let mut form = device::start_form(self.setting.profile, slot, resources, verifier.as_ref());
         self.authenticate(&mut form).map_err(NoCode::NotAsked)?;
         let url = &endpoints.device_authorization;
         let response = self.world.http.post(url, &form, http::PATIENCE).map_err(NoCode::Unreachable)?;

@@ -1,6 +1,7 @@
 //! The configuration file: from what is written to checked profiles. Every error names the file, the line and the mend, and
 //! quotes no value that could be a secret.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
@@ -16,12 +17,12 @@ use crate::model::{Destination, HostPattern, Profile, Slot};
 
 /// Reads a configuration file's text. `path` is for its errors.
 pub(crate) fn parse(text: &str, path: &Path) -> Result<Config> {
-    check_all(&Source { path: Some(path), text })
+    check_all(&Source::new(Some(path), text))
 }
 
 /// Reads the text that a command line comes to, of which no file knows yet.
 pub(crate) fn parse_spelt(text: &str) -> Result<Config> {
-    check_all(&Source { path: None, text })
+    check_all(&Source::new(None, text))
 }
 
 fn check_all(source: &Source<'_>) -> Result<Config> {
@@ -34,7 +35,8 @@ fn check_all(source: &Source<'_>) -> Result<Config> {
         profiles.push((check(profile, Some(name), source, Some(&span))?, span));
     }
     refuse_twins(&profiles, source)?;
-    let profiles = profiles.into_iter().map(|(profile, _)| profile).collect();
+    let mut profiles: Vec<Profile> = profiles.into_iter().map(|(profile, _)| profile).collect();
+    share_resources(&mut profiles);
     Ok(Config { profiles, store: PlainStore { git: raw.store.git, docker: raw.store.docker } })
 }
 
@@ -72,7 +74,7 @@ pub(crate) fn inline(spelt: &Spelt<'_>) -> Result<Profile> {
         hosts: hosts.iter().map(|host| text(host)).collect(),
         ..RawProfile::default()
     };
-    check(raw, None, &Source { path: None, text: "" }, None)
+    check(raw, None, &Source::new(None, ""), None)
 }
 
 /// Parameters that `extra` may not hold, and what to write instead.
@@ -169,6 +171,7 @@ fn check(raw: RawProfile, name: Option<String>, source: &Source<'_>, at: Option<
         client_secret_file: raw.client_secret_file.map(Spanned::into_inner),
         account: raw.account,
         default: raw.default,
+        shared_resources: Vec::new(),
         ca_file: raw.ca_file.map(Spanned::into_inner),
         extra: raw.extra,
         keep_refresh_token,
@@ -220,36 +223,68 @@ fn host_entry(source: &Source<'_>, entry: &Spanned<String>) -> Result<HostPatter
     Ok(HostPattern { wildcard: wildcard.is_some(), location })
 }
 
-/// Two profiles may share an entry when a requested user name can tell them apart, and one default at most.
+/// Two profiles may share an entry when a requested user name can tell them apart, and one default at most; and a session when they
+/// want the same of it. Each entry and each session is looked at once, however many profiles there are.
 fn refuse_twins(profiles: &[(Profile, Range<usize>)], source: &Source<'_>) -> Result<()> {
-    for (index, (one, first)) in profiles.iter().enumerate() {
-        for (other, second) in &profiles[index + 1..] {
-            let later = if first.start > second.start { first } else { second };
-            let session = |profile: &Profile| {
-                (profile.server.name().to_owned(), profile.client_id.clone(), profile.account.clone())
-            };
-            if session(one) == session(other) && one.keep_refresh_token != other.keep_refresh_token {
-                let what = format!("profiles {} and {} share one session", one.title(), other.title());
-                return Err(source
-                    .error(Some(later.clone()), what)
-                    .hint("write the same keep_refresh_token in both, or give each its own account"));
+    let later = |one: usize, other: usize| {
+        let (first, second) = (&profiles[one].1, &profiles[other].1);
+        Some(if first.start > second.start { first.clone() } else { second.clone() })
+    };
+    let mut sessions = BTreeMap::new();
+    let mut entries: BTreeMap<&HostPattern, Vec<usize>> = BTreeMap::new();
+    for (index, (profile, _)) in profiles.iter().enumerate() {
+        let first = *sessions.entry(session(profile)).or_insert(index);
+        let one = &profiles[first].0;
+        if one.keep_refresh_token != profile.keep_refresh_token {
+            let what = format!("profiles {} and {} share one session", one.title(), profile.title());
+            return Err(source
+                .error(later(first, index), what)
+                .hint("write the same keep_refresh_token in both, or give each its own account"));
+        }
+        for (entry, _) in &profile.hosts {
+            let known = entries.entry(entry).or_default();
+            for other in known.iter().copied().filter(|other| *other != index) {
+                let one = &profiles[other].0;
+                let names = format!("profiles {} and {} both name {}", one.title(), profile.title(), entry.location);
+                if one.account == profile.account {
+                    return Err(source
+                        .error(later(other, index), names)
+                        .hint("give each its own account = \"...\", or take the host out of one"));
+                }
+                if one.default && profile.default {
+                    return Err(source
+                        .error(later(other, index), format!("{names}, and each is the default"))
+                        .hint("leave default = true in one of them"));
+                }
             }
-            let shared = one.hosts.iter().find(|(entry, _)| other.hosts.iter().any(|(twin, _)| twin == entry));
-            let Some((HostPattern { location, .. }, _)) = shared else { continue };
-            let names = format!("profiles {} and {} both name {location}", one.title(), other.title());
-            if one.account == other.account {
-                return Err(source
-                    .error(Some(later.clone()), names)
-                    .hint("give each its own account = \"...\", or take the host out of one"));
-            }
-            if one.default && other.default {
-                return Err(source
-                    .error(Some(later.clone()), format!("{names}, and each is the default"))
-                    .hint("leave default = true in one of them"));
-            }
+            known.push(index);
         }
     }
     Ok(())
+}
+
+/// What makes profiles share one session.
+fn session(profile: &Profile) -> (&str, &str, Option<&str>) {
+    (profile.server.name(), &profile.client_id, profile.account.as_deref())
+}
+
+/// A sign-in names the resources of every profile that goes by its session.
+fn share_resources(profiles: &mut [Profile]) {
+    let mut shared: BTreeMap<(String, String, Option<String>), Vec<String>> = BTreeMap::new();
+    let key = |profile: &Profile| {
+        let (server, client_id, account) = session(profile);
+        (server.to_owned(), client_id.to_owned(), account.map(str::to_owned))
+    };
+    let resources = |profile: &Profile| profile.all_resources();
+    for profile in profiles.iter().filter(|profile| !resources(profile).is_empty()) {
+        shared.entry(key(profile)).or_default().extend(resources(profile));
+    }
+    if shared.is_empty() {
+        return;
+    }
+    for profile in profiles {
+        profile.shared_resources = shared.get(&key(profile)).cloned().unwrap_or_default();
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The configuration file as it is written: its tables, and where in the text an error is.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -81,11 +82,17 @@ pub(super) struct RawDestination {
 
 /// What is read: a text, and the file it stands in, to turn a span into a line. The command line has no lines.
 pub(super) struct Source<'a> {
-    pub(super) path: Option<&'a Path>,
-    pub(super) text: &'a str,
+    path: Option<&'a Path>,
+    text: &'a str,
+    /// Where its line ends stand, once anybody asks.
+    line_ends: OnceCell<Vec<usize>>,
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    pub(super) fn new(path: Option<&'a Path>, text: &'a str) -> Self {
+        Self { path, text, line_ends: OnceCell::new() }
+    }
+
     /// Reads the text.
     pub(super) fn read(&self) -> Result<RawFile> {
         toml::from_str(self.text).map_err(|error| {
@@ -111,7 +118,10 @@ impl Source<'_> {
 
     /// The first is 1.
     fn line(&self, span: Range<usize>) -> usize {
-        self.text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1)
+        let ends = self.line_ends.get_or_init(|| {
+            self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect()
+        });
+        ends.partition_point(|end| *end < span.start) + 1
     }
 
     pub(super) fn error(&self, span: Option<Range<usize>>, what: impl std::fmt::Display) -> Error {

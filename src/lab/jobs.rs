@@ -218,7 +218,7 @@ impl Jobs {
     /// The slot that a job's code is asked for.
     fn started_slot(&self, id: JobId) -> Slot {
         match &self.job(id).effect {
-            Effect::Send(Call::Start(slot)) => slot.clone(),
+            Effect::Send(Call::Start { slot, .. }) => slot.clone(),
             _ => Slot::default(),
         }
     }
@@ -266,7 +266,7 @@ impl Jobs {
             Effect::Save(record) => Doing::Save(self.records.id((**record).clone())),
             Effect::TryLogin => Doing::TryLogin,
             Effect::Send(Call::Refresh { refresh_token, .. }) => Doing::Send(Message::Refresh(name(refresh_token))),
-            Effect::Send(Call::Start(_)) => Doing::Send(Message::Start),
+            Effect::Send(Call::Start { .. }) => Doing::Send(Message::Start),
             Effect::Send(Call::Poll(pending)) => Doing::Send(Message::Poll(code(pending))),
             Effect::Pause => {
                 Doing::Pause { for_login: machine.is_pausing_for_login(), is_watching: machine.is_watching() }

@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::decision;
 use crate::error::{Error, Kind};
 use crate::mend::Mend;
+use crate::model::Slot;
 use crate::oauth::TokenAnswer;
 use crate::oauth::answer::Answer;
 use crate::oauth::device::{Pending, Step};
@@ -15,7 +16,35 @@ impl Machine {
     /// Asks the provider for a code.
     pub(super) fn start(self, setting: &Setting<'_>) -> (Self, Effect) {
         let slot = setting.profile.asked_slot(&self.ask.slot);
-        self.then(At::Starting, Effect::Send(Call::Start(slot)))
+        let resources = setting.profile.asked_resources(&slot);
+        self.start_naming(slot, resources)
+    }
+
+    fn start_naming(self, slot: Slot, resources: Vec<String>) -> (Self, Effect) {
+        let call = Call::Start { slot, resources: resources.clone() };
+        self.then(At::Starting(resources), Effect::Send(call))
+    }
+
+    /// A code, or none. Where the provider does not know one of the resources, the others are signed in to without it: whoever
+    /// wants a token for that one is told.
+    pub(super) fn started(
+        self,
+        named: Vec<String>,
+        code: Result<Box<Pending>, NoCode>,
+        setting: &Setting<'_>,
+    ) -> (Self, Effect) {
+        let slot = setting.profile.asked_slot(&self.ask.slot);
+        let own: Vec<String> = slot.resource.iter().cloned().collect();
+        match code {
+            Err(NoCode::Refused(error)) if error.code == "invalid_target" && named.len() > own.len() => {
+                trace!("sign-in: one of the resources is not known there, naming this place's alone");
+                self.start_naming(slot, own)
+            }
+            code => self.lock(Why::Begun(code.map(|mut pending| {
+                pending.resources = Some(named);
+                pending
+            }))),
+        }
     }
 
     /// Writes a code down before anybody sees it; or why there is none.
@@ -136,6 +165,7 @@ impl Machine {
         record.issuer.clone_from(&profile.issuer);
         record.sign_in(&slot, tokens, profile.keep_refresh_token, now);
         record.scopes = Some(pending.scopes.clone());
+        record.resources.clone_from(&pending.resources);
         record.revocation_endpoint.clone_from(&endpoints.revocation);
         self.save(At::SavingApproved { is_ours })
     }

@@ -125,8 +125,8 @@ pub(crate) enum Call {
         /// The organization to be named for a slot without one, because the session has gone to another since.
         organization: Option<String>,
     },
-    /// RFC 8628 section 3.1.
-    Start(Slot),
+    /// RFC 8628 section 3.1, with the resources (RFC 8707) that are named.
+    Start { slot: Slot, resources: Vec<String> },
     /// RFC 8628 section 3.4.
     Poll(Box<Pending>),
 }
@@ -233,6 +233,7 @@ enum At {
     HandedOver,
     SavingRenewed,
     SavingRetired(String),
+    SavingNotGranted,
     /// Saving a failure, for those who wait or ask next; a token that lives serves all the same.
     SavingFailure {
         error: Error,
@@ -246,8 +247,8 @@ enum At {
     LoginLook,
     SavingTurn(Box<Pending>),
     Sleeping,
-    /// `code`.
-    Starting,
+    /// `code`, with the resources that were named.
+    Starting(Vec<String>),
     SavingBegun(Box<Pending>),
     Polling(Box<Pending>),
     SavingPolled(Box<Pending>),
@@ -382,6 +383,7 @@ impl Machine {
             (At::SavingRenewed, Got::Done) => self.renewed(None, setting, now),
             (At::SavingRenewed, Got::Failed(error)) => self.renewed(Some(&error), setting, now),
             (At::SavingRetired(words), Got::Done) => self.retired(words, setting),
+            (At::SavingNotGranted, Got::Done | Got::Failed(_)) => self.look_again(),
             (At::SavingFailure { error, or_living }, Got::Done | Got::Failed(_)) => self.failed(error, or_living, now),
 
             (At::SignInReserving, Got::Done) => self.find_person(),
@@ -393,8 +395,8 @@ impl Machine {
             (At::LoginLook, Got::Record(record)) => self.look_at_login(record.as_deref(), setting, now),
             (At::SavingTurn(pending), Got::Done | Got::Failed(_)) => self.poll_in_turn(pending),
 
-            (At::Starting, Got::Code(Err(NoCode::NotAsked(error)))) => self.fail(error),
-            (At::Starting, Got::Code(code)) => self.lock(Why::Begun(code)),
+            (At::Starting(_), Got::Code(Err(NoCode::NotAsked(error)))) => self.fail(error),
+            (At::Starting(named), Got::Code(code)) => self.started(named, code, setting),
             (At::SavingBegun(pending), Got::Done) => self.begun(pending, true),
             (At::SavingBegun(pending), Got::Failed(_)) => self.begun(pending, false),
             (At::Polling(pending), Got::Answer(answer)) => self.lock(match answer {

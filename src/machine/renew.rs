@@ -5,8 +5,9 @@ use super::{Aside, At, Call, Effect, Machine, Setting};
 use crate::clock::Timestamp;
 use crate::decision;
 use crate::error::{Error, Kind};
+use crate::escape::escape;
 use crate::mend::Mend;
-use crate::model::Want;
+use crate::model::{TokenKind, Want};
 use crate::oauth::TokenAnswer;
 use crate::oauth::answer::Answer;
 use crate::oauth::message::Unreachable;
@@ -119,7 +120,8 @@ impl Machine {
                 let sent = self.record().refresh_token.clone().unwrap_or_else(|| Secret::new(""));
                 self.then(At::Rereading { sent, words }, Effect::Reread)
             }
-            Outcome::Misconfigured(words) => {
+            Outcome::NotGranted(words) if self.ask.slot.resource.is_some() => self.not_granted(words, setting, now),
+            Outcome::Misconfigured(words) | Outcome::NotGranted(words) => {
                 let what = format!("{} refuses to renew the session of {title}: {words}", setting.provider());
                 let login = Mend::command(setting.login_command());
                 let mend = login.lead("check the profile and the provider's registration, or");
@@ -159,6 +161,22 @@ impl Machine {
         }
     }
 
+    /// A sign-in that names the resource is what helps; it is never asked for by a refresh again.
+    fn not_granted(mut self, words: String, setting: &Setting<'_>, now: Timestamp) -> (Self, Effect) {
+        let resource = self.ask.slot.resource.clone().unwrap_or_default();
+        if self.attempt.person_asked {
+            let what = format!("{} grants no token for {}: {words}", setting.provider(), escape(&resource));
+            let mend = "correct resource in the profile, or have the provider allow it for this client";
+            return self.not_renewed(Error::new(Kind::Refused, what).hint(mend), now);
+        }
+        let mut named = self.record().resources.take().unwrap_or_else(|| setting.profile.all_resources());
+        named.retain(|known| *known != resource);
+        let record = self.record();
+        (record.resources, record.renewing_since) = (Some(named), None);
+        self.attempt.ended = Some(words);
+        self.save(At::SavingNotGranted)
+    }
+
     /// The failure, written down for those who wait or ask next; or, while the old token lives, that.
     fn not_renewed(self, error: Error, now: Timestamp) -> (Self, Effect) {
         let slot = self.ask.slot.clone();
@@ -166,13 +184,16 @@ impl Machine {
     }
 
     fn write_renewed(mut self, tokens: &TokenAnswer, setting: &Setting<'_>, now: Timestamp) -> (Self, Effect) {
-        let (slot, is_suspected) = (self.ask.slot.clone(), self.ask.suspected.is_some());
+        let (slot, is_suspected, kind) = (self.ask.slot.clone(), self.ask.suspected.is_some(), self.ask.kind);
         let record = self.record();
         if setting.profile.preset.refresh_ends_earlier_tokens() {
             record.tokens.clear();
         }
         record.grant(&slot, tokens, setting.profile.keep_refresh_token, now);
         record.refreshed_at = Some(now);
+        if kind == TokenKind::Id || tokens.id_token.is_some() {
+            record.refresh_lacks_id = tokens.id_token.is_none();
+        }
         if let Some(token) = record.tokens.get_mut(&slot) {
             token.after_refusal |= is_suspected;
         }
@@ -185,6 +206,12 @@ impl Machine {
         let record = self.held.take().unwrap_or_default();
         if let Some(token) = decision::living(&record, &self.ask, now) {
             return self.serve(token.clone(), &record);
+        }
+        let has_openid = setting.profile.all_scopes().iter().any(|scope| scope == "openid");
+        if record.refresh_lacks_id && has_openid && !self.attempt.person_asked {
+            // A sign-in brings one.
+            self.held = Some(record);
+            return self.look_again();
         }
         let error = setting.no_such_token(&self.ask);
         self.fail(error)

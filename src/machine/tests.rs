@@ -271,7 +271,8 @@ fn an_answer_to_one_code_leaves_another_in_the_record_alone() {
 #[test]
 fn a_code_that_has_begun_is_shown_once_and_not_where_it_is_in_advance() {
     let place = Place::new();
-    let code = pending("dc", 6, 100);
+    // As it is written down: no resource was named.
+    let code = Pending { resources: Some(Vec::new()), ..pending("dc", 6, 100) };
     let empty = Record::default();
     let told = [
         Got::Record(None),

@@ -82,13 +82,14 @@ impl At {
             | Self::CodeLocking
             | Self::CodePause => "the login lock",
             Self::Sleeping => "the next poll",
-            Self::Starting => "a code",
+            Self::Starting(_) => "a code",
             Self::Polling(_) => "a poll",
             Self::CodeLook | Self::RefusalLook => "a look",
             Self::MarkingRefused
             | Self::NotingRenewal
             | Self::SavingRenewed
             | Self::SavingRetired(_)
+            | Self::SavingNotGranted
             | Self::SavingFailure { .. }
             | Self::SavingTurn(_)
             | Self::SavingBegun(_)

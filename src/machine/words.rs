@@ -172,6 +172,10 @@ pub(crate) fn registration_hint(profile: &Profile, code: &str, written: Written)
         "access_denied" | "device_flow_disabled" | "unsupported_grant_type" => {
             format!("allow the device flow for this client; see {docs}")
         }
+        "invalid_target" => match profile.all_resources().join(" or ") {
+            resources if resources.is_empty() => format!("see {docs}"),
+            resources => format!("correct resource in the profile, or have the provider know it: {resources}"),
+        },
         "invalid_scope" => format!("correct {scopes}"),
         _ => format!("see {docs}"),
     }

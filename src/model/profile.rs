@@ -29,6 +29,8 @@ pub(crate) struct Profile {
     pub(crate) default: bool,
     /// Certificates to trust beside the system's, PEM.
     pub(crate) ca_file: Option<PathBuf>,
+    /// The resources of other profiles with the same session.
+    pub(crate) shared_resources: Vec<String>,
     /// Parameters sent along with every request to the authorization server.
     pub(crate) extra: BTreeMap<String, String>,
     /// Whether a refresh token may be written to disk.
@@ -64,6 +66,20 @@ impl Profile {
                 ["keyfob", "login"].map(str::to_owned).into_iter().chain(words).collect()
             }
         }
+    }
+
+    /// Every resource (RFC 8707) that any destination of the session wants: a sign-in names them all, and each refresh one.
+    pub(crate) fn all_resources(&self) -> Vec<String> {
+        let own = self.destinations().filter_map(|destination| destination.slot.resource.clone());
+        let mut resources: Vec<String> = own.chain(self.shared_resources.iter().cloned()).collect();
+        resources.sort_unstable();
+        resources.dedup();
+        resources
+    }
+
+    /// The resources that a sign-in for a slot names: where a refresh token is kept, those of every destination.
+    pub(crate) fn asked_resources(&self, asked: &Slot) -> Vec<String> {
+        if self.keep_refresh_token { self.all_resources() } else { asked.resource.iter().cloned().collect() }
     }
 
     /// Every scope any destination of the profile wants: what a sign-in asks for, so that one approval serves them all.

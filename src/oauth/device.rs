@@ -68,6 +68,9 @@ pub(crate) struct Pending {
     pub(crate) audience: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) resource: Option<String>,
+    /// All that were named when it began; none in one of an earlier keyfob.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) resources: Option<Vec<String>>,
     /// What proves that the code is ours, where the server wants that (RFC 7636).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) code_verifier: Option<Secret>,
@@ -98,16 +101,22 @@ pub(crate) enum Step {
 }
 
 /// The form that asks for a code: the scopes of every destination, so that one approval serves them all.
-pub(crate) fn start_form(profile: &Profile, asked: &Slot, code_verifier: Option<&Secret>) -> Form {
+pub(crate) fn start_form(
+    profile: &Profile,
+    asked: &Slot,
+    resources: &[String],
+    code_verifier: Option<&Secret>,
+) -> Form {
     let mut form = Form::new(&profile.extra);
     form.push("client_id", &profile.client_id);
-    let Slot { organization, audience, resource, scopes, foreign: _ } = asked;
+    let Slot { organization, audience, resource: _, scopes, foreign: _ } = asked;
     form.push_some("scope", Some(&scopes.join(" ")));
     if let Some(name) = profile.preset.organization_parameter(Stage::SignIn) {
         form.push_some(name, organization.as_deref());
     }
     form.push_some("audience", audience.as_deref());
-    form.push_some("resource", resource.as_deref());
+    // RFC 8707 section 2: what is not named here is granted to no refresh.
+    form.push_each("resource", resources);
     if let Some(verifier) = code_verifier {
         form.push("code_challenge", &pkce::challenge(verifier));
         form.push("code_challenge_method", "S256");
@@ -164,6 +173,7 @@ pub(crate) fn begin(response: &Response, asked: &Slot, now: Timestamp) -> Result
         scopes: asked.scopes.clone(),
         audience: asked.audience.clone(),
         resource: asked.resource.clone(),
+        resources: None,
         code_verifier: None,
         in_advance: false,
         unknown: Map::new(),

@@ -45,6 +45,12 @@ impl Form {
         self.fields.push((name.to_owned(), Secret::new(value)));
     }
 
+    /// Sets a parameter that may stand several times (RFC 8707 section 2).
+    pub(crate) fn push_each(&mut self, name: &str, values: &[String]) {
+        self.fields.retain(|(known, _)| known != name);
+        self.fields.extend(values.iter().map(|value| (name.to_owned(), Secret::new(value))));
+    }
+
     /// Sets a parameter that has a value; an empty one counts as left out (RFC 6749 section 3.2).
     pub(crate) fn push_some(&mut self, name: &str, value: Option<&str>) {
         if let Some(value) = value.filter(|value| !value.is_empty()) {

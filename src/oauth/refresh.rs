@@ -17,6 +17,8 @@ pub(crate) enum Outcome {
     Silent(u16),
     /// Something between here and the provider answered in its place, with that status: the token stays.
     Foreign(u16),
+    /// The session was not granted the resource that was named (RFC 8707 section 2), and the refresh token may be spent.
+    NotGranted(String),
     /// The provider will not do this whatever the token: the configuration or the registration is wrong. The token stays.
     Misconfigured(String),
     /// No answer: the same, with what stands in the way.
@@ -66,6 +68,7 @@ pub(crate) fn outcome(answer: Answer) -> Outcome {
         Answer::Error(error) if error.is_silent => Outcome::Foreign(error.status),
         Answer::Error(error) => match error.code.as_str() {
             "invalid_grant" => Outcome::Refused(error.words()),
+            "invalid_target" => Outcome::NotGranted(error.words()),
             "slow_down" => Outcome::Transient { why: error.words(), retry_after: error.interval },
             _ => Outcome::Misconfigured(error.words()),
         },

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind};
 use crate::mend::Mend;
-use crate::model::{ParentId, Profile, Slot, Token};
+use crate::model::{ParentId, Profile, Slot, Token, TokenKind};
 use crate::oauth::answer::{TokenAnswer, Who};
 use crate::oauth::device::Pending;
 use crate::oauth::revoke::Approved;
@@ -68,6 +68,12 @@ pub(crate) struct Record {
     /// The scopes the sign-in asked for, which is what a refresh without a scope means.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) scopes: Option<Vec<String>>,
+    /// The resources (RFC 8707) that the sign-in named: no refresh brings a token for another. None where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) resources: Option<Vec<String>>,
+    /// A refresh brings no ID token (OpenID Connect Core section 12.2): once the first has ended, only a sign-in does.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) refresh_lacks_id: bool,
     /// Where the refresh token may be sent to be revoked, as it was known when a person approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) revocation_endpoint: Option<String>,
@@ -207,6 +213,8 @@ impl Default for Record {
             outcomes: 0,
             signed_in_outcome: 0,
             scopes: None,
+            resources: None,
+            refresh_lacks_id: false,
             revocation_endpoint: None,
             signed_in_organization: None,
             subject: None,
@@ -333,12 +341,19 @@ impl Record {
         }
         self.refresh_token = None;
         self.pending = None;
+        self.refresh_lacks_id = false;
         (self.subject, self.email, self.organization, self.session_id) = (None, None, None, None);
         self.grant(slot, answer, keep, now);
         self.signed_in_at = Some(now);
         self.signed_in_organization.clone_from(&self.organization);
         self.outcomes += 1;
         self.signed_in_outcome = self.outcomes;
+    }
+
+    /// Whether a refresh can bring what is asked for, as far as is known. One that cannot spends the refresh token all the same.
+    pub(crate) fn can_be_refreshed_for(&self, slot: &Slot, kind: TokenKind) -> bool {
+        let is_named = |resource: &String| self.resources.as_ref().is_none_or(|named| named.contains(resource));
+        slot.resource.as_ref().is_none_or(is_named) && !(kind == TokenKind::Id && self.refresh_lacks_id)
     }
 
     /// Everything in it that nobody may see.

@@ -122,7 +122,7 @@ fn a_token_dies_and_its_successor_comes_without_a_second_round() {
     let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });
     let sandbox = Sandbox::signed_up(&provider);
     let asked = ask_with_state("git.acme.dev");
-    let first = sandbox.run_asking(&["git", "get"], &asked).stdout;
+    let first = sandbox.run_in_transport(&["git", "get"], &asked, "always").stdout;
     let state = first.lines().find(|line| line.starts_with("state[]=keyfob:1:")).unwrap();
     assert!(first.starts_with("capability[]=authtype\ncapability[]=state\nusername=oauth2\npassword="), "{first}");
     assert!(first.ends_with("continue=1\n"), "{first}");
@@ -130,13 +130,37 @@ fn a_token_dies_and_its_successor_comes_without_a_second_round() {
         "{}{state}\nwwwauth[]=Bearer error=\"invalid_token\"\n\n",
         asked.trim_end_matches('\n').to_owned() + "\n"
     );
-    let second = sandbox.run(&["git", "get"], &again).stdout;
+    let second = sandbox.run_in_transport(&["git", "get"], &again, "auto").stdout;
     assert!(!second.contains("continue") && !second.contains("state[]"), "no third round: {second}");
     let password = |answer: &str| answer.lines().find(|line| line.starts_with("password=")).unwrap().to_owned();
     assert_ne!(password(&first), password(&second));
     // Another process that was refused the same token gets the successor, and nobody is asked for it.
-    assert_eq!(password(&sandbox.run(&["git", "get"], &again).stdout), password(&second));
+    assert_eq!(password(&sandbox.run_in_transport(&["git", "get"], &again, "auto").stdout), password(&second));
     assert_eq!(provider.count(Endpoint::Refresh), 1);
+}
+
+/// git-lfs asks by `git credential fill`, passes every attribute on, and asks for ever when it was told to continue; and what it
+/// echoes was not refused.
+#[test]
+fn whoever_is_not_gits_own_transport_gets_no_state_and_an_echo_is_no_refusal() {
+    let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });
+    let sandbox = Sandbox::signed_up(&provider);
+    let asked = ask_with_state("git.acme.dev");
+    let own = sandbox.run_in_transport(&["git", "get"], &asked, "always").stdout;
+    let state = own.lines().find(|line| line.starts_with("state[]=")).unwrap();
+    let other = sandbox.run(&["git", "get"], &asked).stdout;
+    assert!(!other.contains("state") && !other.contains("continue") && other.contains("password="), "{other}");
+    let echo = asked.replacen("protocol", &format!("{state}\nprotocol"), 1);
+    let refused = echo.replacen("protocol", "wwwauth[]=Basic realm=x\nprotocol", 1);
+    for (asked, in_transport) in [(&echo, true), (&echo, false), (&refused, false)] {
+        let done = if in_transport {
+            sandbox.run_in_transport(&["git", "get"], asked, "auto")
+        } else {
+            sandbox.run(&["git", "get"], asked)
+        };
+        assert!(done.stdout.contains("password="), "{done:?}");
+    }
+    assert_eq!(provider.count(Endpoint::Refresh), 0, "a token that lives is not marked as refused");
 }
 
 #[test]
@@ -150,10 +174,15 @@ fn a_thousand_refusals_are_bounded() {
         let answer = sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout;
         let erase = format!("protocol=https\nhost=git.acme.dev\nwwwauth[]=Bearer error=\"invalid_token\"\n{answer}\n");
         said += usize::from(!sandbox.run(&["git", "erase"], &erase).stderr.is_empty());
-        let answer = sandbox.run(&["git", "get"], &ask_with_state("git.acme.dev")).stdout;
+        let get = |asked: &str| sandbox.run_in_transport(&["git", "get"], asked, "auto");
+        let answer = get(&ask_with_state("git.acme.dev")).stdout;
         let state = answer.lines().find(|line| line.starts_with("state[]=")).unwrap();
-        let again = ask_with_state("git.acme.dev").replacen("protocol", &format!("{state}\nprotocol"), 1);
-        let end = sandbox.run(&["git", "get"], &again);
+        let again = ask_with_state("git.acme.dev").replacen(
+            "protocol",
+            &format!("{state}\nwwwauth[]=Basic realm=x\nprotocol"),
+            1,
+        );
+        let end = get(&again);
         assert!(end.stdout == "quit=1\n" && end.stderr.contains("refuses a token that was renewed"), "{end:?}");
     }
     // One is replaced in silence, and one more for each minute this takes; of all others the server's refusal is said.

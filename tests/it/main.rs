@@ -25,6 +25,7 @@ mod kubectl;
 // What docker, podman and skopeo say and hear.
 mod docker;
 // How the source is built.
+mod granted;
 mod handbook;
 mod house;
 // What Bazel says and hears.

@@ -309,11 +309,25 @@ fn read() -> Result<Attributes> {
         .map_err(|error| Error::broken("cannot read what git asks", error))?;
     let attributes = wire::decode(&input);
     zeroize::Zeroize::zeroize(&mut input);
-    let attributes = attributes.map_err(|why| {
+    let mut attributes = attributes.map_err(|why| {
         Error::new(Kind::Usage, format!("what git asks is malformed: {why}")).hint("check the URL of the remote")
     })?;
+    // Others (git-lfs, by `git credential fill`) pass a state on and do not do with it what git does: one that was told to continue
+    // asks without end when the token is refused later.
+    if attributes.knows_state() && !is_gits_transport() {
+        trace!("git: what asks is not git's own transport, and gets no state");
+        attributes.forget_state();
+    }
     trace!("git says: {}", told(&attributes));
     Ok(attributes)
+}
+
+/// Whether git's own http transport is who asks: nearest above us, but for shells and git's own wrapper. Where the system does not
+/// tell (all but Linux) it is taken not to be: a refused token then costs one round more.
+fn is_gits_transport() -> bool {
+    const BETWEEN: &[&str] = &["sh", "bash", "dash", "busybox", "git", "git-credential-", "git-credential"];
+    let above = process::ancestors();
+    above.iter().find(|name| !BETWEEN.contains(&name.as_str())).is_some_and(|name| name.starts_with("git-remote-http"))
 }
 
 /// A request for the trace: where, and which of the other attributes are there.

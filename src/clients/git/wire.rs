@@ -142,12 +142,24 @@ impl Attributes {
     }
 
     /// Whether git said that it understands `state[]` and `continue` (2.46).
-    fn knows_state(&self) -> bool {
+    pub(crate) fn knows_state(&self) -> bool {
         self.capabilities.iter().any(|capability| capability == b"state")
     }
 
-    /// The fingerprint of the token we gave in the round before, which the server has refused since.
+    /// Takes it that whoever asks cannot keep a state, whatever it says.
+    pub(crate) fn forget_state(&mut self) {
+        self.capabilities.retain(|capability| capability != b"state");
+        self.state.clear();
+    }
+
+    /// The fingerprint of the token we gave in the round before, where the server has refused it since: its challenge comes with it.
+    /// What is only echoed was not refused.
     pub(crate) fn refused(&self) -> Option<Fingerprint> {
+        self.echoed().filter(|_| !self.wwwauth.is_empty())
+    }
+
+    /// The fingerprint of the token we gave in the round before, as it comes back.
+    fn echoed(&self) -> Option<Fingerprint> {
         let ours =
             |state: &Vec<u8>| Some(Fingerprint::written(std::str::from_utf8(state).ok()?.strip_prefix(STATE_PREFIX)?));
         self.state.iter().find_map(ours)
@@ -234,7 +246,7 @@ pub(crate) fn encode(credential: &Credential, auth: Auth, asked: &Attributes) ->
     if authtype {
         answer.line("ephemeral", b"1")?;
     }
-    if state && asked.refused().is_none() {
+    if state && asked.echoed().is_none() {
         answer.line("state[]", format!("{STATE_PREFIX}{}", secret.fingerprint()).as_bytes())?;
         answer.line("continue", b"1")?;
     }

@@ -170,6 +170,18 @@ impl Sandbox {
         run(self.keyfob(args), stdin)
     }
 
+    /// Runs keyfob as git's own http transport does, by a process of that name.
+    pub fn run_in_transport(&self, args: &[&str], stdin: &str, interactive: &str) -> Transcript {
+        let transport = self.root.path().join("git-remote-https");
+        if !transport.exists() {
+            std::os::unix::fs::symlink("/bin/sh", &transport).expect("a link");
+        }
+        let mut command = self.command(&transport);
+        // Not its last word, or the shell would become keyfob.
+        command.args(["-c", "\"$@\"; exit $?", "sh"]).arg(keyfob()).args(args).env("KEYFOB_INTERACTIVE", interactive);
+        run(command, stdin)
+    }
+
     /// Runs keyfob with somebody who reads stderr.
     pub fn run_asking(&self, args: &[&str], stdin: &str) -> Transcript {
         let mut command = self.keyfob(args);
