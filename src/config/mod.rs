@@ -117,7 +117,8 @@ pub(crate) fn refuse_writable(file: &File, path: &Path) -> Result<()> {
         Err(Error::new(Kind::Configuration, format!("{}:1: {what}", path.display())).hint(mend))
     };
     if meta.uid() != me && meta.uid() != 0 {
-        return refuse("this file belongs to somebody else", Mend::run("chown").with(me).with(path.display()));
+        let mend = "run keyfob as its owner, or name a file of your own in KEYFOB_CONFIG";
+        return refuse("this file belongs to somebody else", mend.into());
     }
     if meta.mode() & 0o022 != 0 {
         return refuse("others can write to this file", Mend::run("chmod go-w").with(path.display()));

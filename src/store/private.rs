@@ -240,8 +240,22 @@ fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Makes a folder that is nobody else's, with whatever is missing above it.
+/// What somebody does who is not the owner: nobody is told to give away or to take over another's files.
+const AS_OWNER: &str = "run keyfob as its owner (not by sudo), or point KEYFOB_STATE_DIR to a folder of your own";
+
+/// Makes a folder that is nobody else's, with whatever is missing above it. Never below one of somebody else (`sudo` with a
+/// person's HOME): they could not open what is theirs to use.
 pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let above = folder.ancestors().find_map(|above| above.metadata().ok());
+        let me = rustix::process::geteuid().as_raw();
+        if let Some(owner) = above.map(|above| above.uid()).filter(|owner| *owner != me && *owner != 0) {
+            let what = format!("it would be made in a folder of another user (number {owner})");
+            return Err(io::Error::new(ErrorKind::PermissionDenied, what));
+        }
+    }
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -291,10 +305,7 @@ fn refuse_open_file(file: &File, path: &Path) -> Result<fs::Metadata> {
         }
         let me = rustix::process::geteuid().as_raw();
         if meta.uid() != me {
-            return refuse(
-                "belongs to somebody else",
-                Mend::run("chown").with(me).with(path.display()).lead("remove it, or"),
-            );
+            return refuse("belongs to somebody else", AS_OWNER.into());
         }
         if meta.mode() & 0o077 != 0 {
             return refuse("can be read by others", Mend::run("chmod 600").with(path.display()));
@@ -323,16 +334,13 @@ fn refuse_folder(folder: &Path, bits: u32, open: &str, mend: &str) -> Result<()>
     if meta.is_symlink() {
         return Err(link_error(folder));
     }
-    let refuse = |what: &str, mend: Mend| {
-        let error = Error::new(Kind::Broken, format!("the folder {} {what}", folder.display()));
-        Err(error.hint(mend.with(folder.display())))
-    };
+    let error = |what: &str| Error::new(Kind::Broken, format!("the folder {} {what}", folder.display()));
     let me = rustix::process::geteuid().as_raw();
     if meta.uid() != me {
-        return refuse("belongs to somebody else", Mend::run("chown").with(me));
+        return Err(error("belongs to somebody else").hint(AS_OWNER));
     }
     if meta.mode() & bits != 0 {
-        return refuse(open, Mend::run(mend));
+        return Err(error(open).hint(Mend::run(mend).with(folder.display())));
     }
     Ok(())
 }

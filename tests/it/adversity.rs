@@ -347,10 +347,43 @@ fn what_belongs_to_somebody_else_is_not_used() {
     give(&sandbox.record(), 0);
     give(&sandbox.sessions(), 65_534);
     sandbox.expire();
-    assert_refused(&sandbox.run_asking(&["git", "get"], &ask("git.acme.dev")), "run: chown");
+    assert_refused(&sandbox.run_asking(&["git", "get"], &ask("git.acme.dev")), "run keyfob as its owner (not by sudo)");
     give(&sandbox.sessions(), 0);
     give(&sandbox.config(), 65_534);
     assert_refused(&sandbox.run_asking(&["git", "get"], &ask("git.acme.dev")), "this file belongs to somebody else");
+}
+
+/// `sudo -E docker login`, which docker's own documentation has: nothing of root's is left in a person's home.
+#[test]
+fn root_in_a_persons_home_leaves_nothing_there() {
+    if !is_root() {
+        eprintln!("skipped: only root can be root");
+        return;
+    }
+    let provider = approving();
+    let sandbox = Sandbox::signed_up(&provider);
+    let home = tempfile::tempdir().unwrap();
+    std::os::unix::fs::chown(home.path(), Some(65_534), Some(65_534)).unwrap();
+    let as_root = |args: &[&str], stdin: &str| {
+        let mut command = sandbox.keyfob(args);
+        command.env_remove("KEYFOB_STATE_DIR").env("HOME", home.path()).env("KEYFOB_INTERACTIVE", "always");
+        run(command, stdin)
+    };
+    let login = r#"{"ServerURL":"other.dev","Username":"ann","Secret":"hunter2"}"#;
+    let kept = as_root(&["docker", "store"], login);
+    assert_eq!(kept.code, Some(1), "{kept:?}");
+    assert!(kept.stderr.contains("another user (number 65534)"), "{kept:?}");
+    let served = as_root(&["git", "get"], &ask("git.acme.dev"));
+    assert!(served.stdout.starts_with("username=") && served.stderr.contains("signed in for this once"), "{served:?}");
+    let login = as_root(&["login", "acme"], "");
+    assert!(login.code == Some(1) && login.stderr.contains("so nobody is asked"), "{login:?}");
+    let set_up = as_root(&["setup", "git", "git.acme.dev"], "");
+    assert_eq!(set_up.code, Some(1), "{set_up:?}");
+    for said in [kept, served, login, set_up] {
+        assert!(!said.stderr.contains("chown") && !said.stderr.contains("chmod"), "{said:?}");
+    }
+    let left: Vec<_> = fs::read_dir(home.path()).unwrap().flatten().map(|entry| entry.path()).collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 /// `strace` makes every lock call fail as it does on some network homes.
