@@ -120,7 +120,16 @@ fn an_answer_that_takes_fourteen_seconds_is_waited_for_and_the_token_is_sent_onc
 fn stopped_poller(provider: &Provider, sandbox: &Sandbox) -> Child {
     let poller = sandbox.begin_asking(&["git", "get"], &ask("git.acme.dev"));
     wait_for("poll", || (provider.count(Endpoint::Poll) > 0).then_some(()));
-    send("STOP", poller.id());
+    // Not with the record's lock in hand, which nobody steps over.
+    wait_for("a moment without the lock", || {
+        send("STOP", poller.id());
+        let lock = sandbox.files(".lock").pop().expect("it was locked");
+        let is_free = Command::new("flock").arg("-n").arg(lock).arg("true").status().unwrap().success();
+        if !is_free {
+            send("CONT", poller.id());
+        }
+        is_free.then_some(())
+    });
     poller
 }
 
