@@ -335,7 +335,7 @@ pub(super) fn run_alone(mover: &mut Mover, start: &World, role: Role) -> Result<
         Want::Token | Want::SignIn => broker.obtain(ask, None).map(|token| Ending::Token(named(&token))),
         Want::Renewal => unreachable!("no scenario begins with one"),
         Want::Code => broker.code(ask).map(|pending| Ending::Code(code(&pending))),
-        Want::Refusal | Want::SignOut => broker.report(ask).map(|()| Ending::Nothing),
+        Want::Refusal | Want::Acceptance | Want::SignOut => broker.report(ask).map(|()| Ending::Nothing),
     };
     let came = came.unwrap_or_else(|error| Ending::Failed(error.kind));
     if Some(Doing::End(came)) != ending {

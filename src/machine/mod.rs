@@ -328,7 +328,7 @@ impl Machine {
             Want::Token | Want::SignIn => (At::FirstLook, Effect::Peek),
             Want::Renewal => (At::Locking(Why::Renew), Effect::TryLock),
             Want::Code => (At::CodeLocking, Effect::TryLogin),
-            Want::Refusal | Want::SignOut => (At::RefusalLook, Effect::Peek),
+            Want::Refusal | Want::Acceptance | Want::SignOut => (At::RefusalLook, Effect::Peek),
         };
         let machine = Self {
             ask,

@@ -27,6 +27,12 @@ impl Machine {
             record.tokens.remove(&ask.slot);
             return self.save(At::SavingRefusal);
         }
+        if ask.want == Want::Acceptance {
+            if let Some(token) = record.tokens.get_mut(&ask.slot) {
+                token.after_refusal = false;
+            }
+            return self.save(At::SavingRefusal);
+        }
         trace!("refusal: the token is handed out no more");
         let before = record.clone();
         if let Some(token) = record.tokens.get_mut(&ask.slot) {
@@ -45,6 +51,10 @@ fn is_meant(record: &Record, ask: &Ask) -> bool {
     record.tokens.get(&ask.slot).is_some_and(|token| {
         let is_named =
             |named: &Fingerprint| token.secret(ask.kind).is_some_and(|secret| secret.fingerprint() == *named);
-        ask.want == Want::SignOut || (!token.refused && ask.refused.as_ref().is_none_or(is_named))
+        match ask.want {
+            Want::SignOut => true,
+            Want::Acceptance => token.after_refusal && ask.refused.as_ref().is_some_and(is_named),
+            _ => !token.refused && ask.refused.as_ref().is_none_or(is_named),
+        }
     })
 }

@@ -19,6 +19,8 @@ pub(crate) enum Want {
     Code,
     /// That a token which a server refused is handed out no more; the session lives on.
     Refusal,
+    /// That a token which took the place of a refused one was accepted, and is one like any other.
+    Acceptance,
     /// That a token which still lives is renewed, by a process that nobody waits for: the record's lock is its from the start.
     Renewal,
     /// That the access token of a place a person signed out of is dropped (`docker logout`).
@@ -31,8 +33,8 @@ pub(crate) struct Ask {
     pub(crate) want: Want,
     pub(crate) slot: Slot,
     pub(crate) kind: TokenKind,
-    /// A token that the resource server refused: any other will do. With [`Want::Refusal`] the one that is meant, and none
-    /// means whichever there is.
+    /// A token that the resource server refused: any other will do. With [`Want::Refusal`] and [`Want::Acceptance`] the one that is
+    /// meant, and none means whichever there is.
     pub(crate) refused: Option<Fingerprint>,
     /// A token that may have been refused: kubectl cannot say so, but asks again. Another is tried where that costs nobody
     /// anything; else this one will do.

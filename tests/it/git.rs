@@ -163,6 +163,36 @@ fn whoever_is_not_gits_own_transport_gets_no_state_and_an_echo_is_no_refusal() {
     assert_eq!(provider.count(Endpoint::Refresh), 0, "a token that lives is not marked as refused");
 }
 
+/// A token that took the place of a refused one and was accepted is one like any other: when it is refused in its turn, another is
+/// tried.
+#[test]
+fn an_accepted_replacement_is_an_ordinary_token() {
+    let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });
+    let sandbox = Sandbox::signed_up(&provider);
+    let password = |answer: &str| answer.lines().find(|line| line.starts_with("password=")).unwrap().to_owned();
+    let get = || password(&sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout);
+    let say = |operation: &str, token: &str| {
+        let done = sandbox
+            .run(&["git", operation], &format!("protocol=https\nhost=git.acme.dev\nusername=oauth2\n{token}\n\n"));
+        assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("", ""), "{operation}: {done:?}");
+    };
+    sandbox.run_asking(&["git", "get"], &ask("git.acme.dev"));
+    let mut seen = vec![get()];
+    for refreshes in 1..4 {
+        say("erase", seen.last().unwrap());
+        let next = get();
+        assert!(!seen.contains(&next), "another one");
+        say("store", &next);
+        seen.push(next);
+        assert_eq!(provider.count(Endpoint::Refresh), refreshes);
+    }
+    // One that was never accepted is no reason for another.
+    say("erase", seen.last().unwrap());
+    let last = get();
+    let told = sandbox.run(&["git", "erase"], &format!("protocol=https\nhost=git.acme.dev\n{last}\n\n"));
+    assert!(told.stderr.contains("refuses a token that was renewed"), "{told:?}");
+}
+
 #[test]
 fn a_thousand_refusals_are_bounded() {
     let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });

@@ -167,6 +167,10 @@ fn store(command: &Git) -> Result<()> {
     let asked = read()?;
     let Some(place) = place(&asked) else { return Ok(()) };
     let config = profiles(command)?;
+    if config.answers(asked.location().as_ref()) {
+        // What took the place of a refused token works: the next refusal of it is news.
+        report_given(command, &config, &asked, Want::Acceptance)?;
+    }
     let ephemeral = asked.ephemeral.as_deref().is_some_and(|value| value == b"1" || value == b"true");
     if !keeps(&config) || ephemeral || config.answers(asked.location().as_ref()) {
         trace!("answer: nothing is kept");
@@ -189,17 +193,8 @@ fn erase(command: &Git) -> Result<()> {
     let Some(place) = place(&asked) else { return Ok(()) };
     let config = profiles(command)?;
     let given = asked.password.as_ref().or(asked.credential.as_ref());
-    if let Some(location) = asked.location().filter(|location| config.answers(Some(location))) {
-        for profile in config.profiles.iter().filter(|profile| is_meant(command, profile)) {
-            // Not by user name: git names the one we gave it, which two profiles of a host may share.
-            let Some((_, destination)) = matching::choose([profile].into_iter(), &location, None)? else { continue };
-            let errand = Errand::for_git(profile, destination, location.authority());
-            // What is no text is no token of ours.
-            let Ok(given) = given.map(|given| std::str::from_utf8(given.expose())).transpose() else { continue };
-            let refused = given.map(|given| Secret::new(given).fingerprint());
-            let ask = Ask { want: Want::Refusal, refused, challenge: asked.challenge(), ..errand.ask() };
-            errand.with_session(|broker| broker.report(ask))?;
-        }
+    if config.answers(asked.location().as_ref()) {
+        report_given(command, &config, &asked, Want::Refusal)?;
         return Ok(());
     }
     if !keeps(&config) {
@@ -209,6 +204,23 @@ fn erase(command: &Git) -> Result<()> {
     Passwords::open()?.change(SERVICE, &place, &SystemClock::new(), |entries| {
         entries.retain(|entry| !pattern.picks(entry));
     })
+}
+
+/// Notes what became of a token that git was given, in the sessions of every profile that may have given it.
+fn report_given(command: &Git, config: &Config, asked: &Attributes, want: Want) -> Result<()> {
+    let Some(location) = asked.location() else { return Ok(()) };
+    let given = asked.password.as_ref().or(asked.credential.as_ref());
+    for profile in config.profiles.iter().filter(|profile| is_meant(command, profile)) {
+        // Not by user name: git names the one we gave it, which two profiles of a host may share.
+        let Some((_, destination)) = matching::choose([profile].into_iter(), &location, None)? else { continue };
+        let errand = Errand::for_git(profile, destination, location.authority());
+        // What is no text is no token of ours.
+        let Ok(given) = given.map(|given| std::str::from_utf8(given.expose())).transpose() else { continue };
+        let refused = given.map(|given| Secret::new(given).fingerprint());
+        let ask = Ask { want, refused, challenge: asked.challenge(), ..errand.ask() };
+        errand.with_session(|broker| broker.report(ask))?;
+    }
+    Ok(())
 }
 
 /// The profile and destination that answer, if any do.
