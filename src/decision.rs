@@ -219,6 +219,7 @@ mod tests {
             resource: None,
             resources: None,
             code_verifier: None,
+            selects_account: false,
             in_advance: false,
             unknown: Map::new(),
         }

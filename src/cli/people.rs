@@ -15,6 +15,7 @@ pub(crate) struct Subject {
 }
 
 /// `keyfob login`.
+#[expect(clippy::struct_excessive_bools, reason = "each an option of its own")]
 #[derive(Args, Debug)]
 #[command(after_help = "Example: keyfob login acme")]
 pub(crate) struct Login {
@@ -23,6 +24,9 @@ pub(crate) struct Login {
     /// Do not open a browser
     #[arg(long)]
     pub(crate) no_browser: bool,
+    /// Let another person sign in than before
+    #[arg(long)]
+    pub(crate) select_account: bool,
     /// Print address and code and exit
     #[arg(long)]
     pub(crate) start: bool,

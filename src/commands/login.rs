@@ -29,12 +29,12 @@ pub(super) fn run(command: &Login) -> Result<ExitCode> {
         opens_browser: !command.no_browser,
     };
     if command.start {
-        let ask = Ask { want: Want::Code, ..errand.ask() };
+        let ask = Ask { want: Want::Code, selects_account: command.select_account, ..errand.ask() };
         let pending = errand.with_broker(true, |broker, _| broker.code(ask))?;
         let text = if command.json { as_json(profile.title(), &pending)? } else { as_text(profile.title(), &pending) };
         print(text.as_bytes())?;
     } else {
-        errand.obtain(Ask { want: Want::SignIn, ..errand.ask() })?;
+        errand.obtain(Ask { want: Want::SignIn, selects_account: command.select_account, ..errand.ask() })?;
     }
     Ok(ExitCode::SUCCESS)
 }

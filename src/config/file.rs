@@ -170,6 +170,7 @@ fn check(raw: RawProfile, name: Option<String>, source: &Source<'_>, at: Option<
         server,
         client_secret_file: raw.client_secret_file.map(Spanned::into_inner),
         account: raw.account,
+        expect: raw.expect,
         default: raw.default,
         shared_resources: Vec::new(),
         ca_file: raw.ca_file.map(Spanned::into_inner),

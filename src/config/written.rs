@@ -51,6 +51,7 @@ pub(super) struct RawProfile {
     pub(super) scopes: Option<Vec<String>>,
     // For the session:
     pub(super) account: Option<String>,
+    pub(super) expect: Option<String>,
     #[serde(default)]
     pub(super) default: bool,
     pub(super) issuer: Option<Spanned<String>>,

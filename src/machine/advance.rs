@@ -72,8 +72,10 @@ impl Machine {
 
     /// Marks the code as one that nobody waits for.
     pub(super) fn write_in_advance(mut self) -> (Self, Effect) {
+        let selects_account = self.ask.selects_account;
         if let Some(pending) = &mut self.record().pending {
             pending.in_advance = true;
+            pending.selects_account |= selects_account;
             let pending = Box::new(pending.clone());
             return self.save(At::SavingCode(pending));
         }

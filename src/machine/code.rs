@@ -5,6 +5,7 @@ use super::{Aside, At, Call, Effect, Machine, NoCode, Purpose, Role, Setting, Wh
 use crate::clock::Timestamp;
 use crate::decision;
 use crate::error::{Error, Kind};
+use crate::escape::escape;
 use crate::mend::Mend;
 use crate::model::Slot;
 use crate::oauth::TokenAnswer;
@@ -40,10 +41,11 @@ impl Machine {
                 trace!("sign-in: one of the resources is not known there, naming this place's alone");
                 self.start_naming(slot, own)
             }
-            code => self.lock(Why::Begun(code.map(|mut pending| {
-                pending.resources = Some(named);
-                pending
-            }))),
+            Ok(mut pending) => {
+                (pending.selects_account, pending.resources) = (self.ask.selects_account, Some(named));
+                self.lock(Why::Begun(Ok(pending)))
+            }
+            Err(why) => self.lock(Why::Begun(Err(why))),
         }
     }
 
@@ -160,6 +162,19 @@ impl Machine {
         let slot = if serves { self.ask.slot.clone() } else { pending.slot.clone() };
         let Setting { profile, endpoints, .. } = setting;
         let is_ours = serves || pending.slot == profile.asked_slot(&self.ask.slot);
+        if let Some(error) = setting.other_person(self.record(), pending, &tokens.who) {
+            // What was kept before stays; of the other person nothing does.
+            self.record().pending = None;
+            if self.is_redeeming() {
+                self.aside(Aside::Say(error.text()));
+            }
+            return self.save_failure(error, None, false, now);
+        }
+        if let Some(expected) = profile.expect.as_ref().filter(|_| tokens.who.is_unknown()) {
+            let what =
+                format!("{} does not tell who signed in, so {} is not compared", setting.provider(), escape(expected));
+            self.aside(Aside::Say(what));
+        }
         let record = self.record();
         record.profile.clone_from(&profile.name);
         record.issuer.clone_from(&profile.issuer);

@@ -143,7 +143,8 @@ impl Machine {
             }
             Decision::Poll(pending) => {
                 trace!("sign-in: a poll is due");
-                let pending = Box::new(pending.clone().polled(now));
+                let mut pending = Box::new(pending.clone().polled(now));
+                pending.selects_account |= self.ask.selects_account;
                 record.pending = Some((*pending).clone());
                 self.held = Some(record);
                 // Where it cannot be saved, whoever holds the login lock still keeps to the interval.

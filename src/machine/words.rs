@@ -8,6 +8,7 @@ use crate::mend::{Argv, Mend};
 use crate::model::provider::Stage;
 use crate::model::{Ask, Profile, Slot, Token, TokenKind};
 use crate::oauth::TokenAnswer;
+use crate::oauth::answer::Who;
 use crate::oauth::device::Pending;
 use crate::oauth::http;
 use crate::oauth::message::Unreachable;
@@ -125,6 +126,29 @@ impl Setting<'_> {
             404 => Error::new(Kind::Refused, what).hint(registration_hint(self.profile, "invalid_client", written)),
             _ => Error::new(Kind::Refused, what).hint(registration_hint(self.profile, &error.code, written)),
         }
+    }
+
+    /// Somebody has signed in who is not the one that the profile expects, or not the one of before, as far as the answer tells.
+    pub(super) fn other_person(&self, record: &Record, pending: &Pending, who: &Who) -> Option<Error> {
+        let title = self.profile.title();
+        let name = escape(who.name()?);
+        if let Some(expected) = &self.profile.expect {
+            let is_it = |told: &Option<String>| told.as_ref().is_some_and(|told| told.eq_ignore_ascii_case(expected));
+            if !is_it(&who.email) && who.subject.as_ref() != Some(expected) {
+                let what = format!("{name} signed in to {title}, which expects {}: nothing was kept", escape(expected));
+                let login = Mend::command(self.login_command());
+                return Some(Error::new(Kind::SignInEnded, what).hint(login.lead("to sign in as that person,")));
+            }
+            return None;
+        }
+        let (before, now) = (record.pinned_subject.as_ref()?, who.subject.as_ref()?);
+        if before == now || pending.selects_account {
+            return None;
+        }
+        let was = escape(record.email.as_deref().unwrap_or(before));
+        let what = format!("{name} signed in to {title}, and before it was {was}: nothing was kept");
+        let login = Mend::command(self.login_command()).with("--select-account");
+        Some(Error::new(Kind::SignInEnded, what).hint(login.lead("if that is meant,")))
     }
 
     /// Whether the token of a sign-in that asked for `asked` serves the slot that is `wanted`: it was asked for in just these

@@ -39,6 +39,8 @@ pub(crate) struct Ask {
     /// A token that may have been refused: kubectl cannot say so, but asks again. Another is tried where that costs nobody
     /// anything; else this one will do.
     pub(crate) suspected: Option<Fingerprint>,
+    /// Another person than before may sign in.
+    pub(crate) selects_account: bool,
     /// The process that asks, for clients that run us again and again when we fail.
     pub(crate) parent: Option<ParentId>,
     /// What the server that refused said about it, fit to be shown.

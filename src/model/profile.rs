@@ -25,6 +25,8 @@ pub(crate) struct Profile {
     pub(crate) client_secret_file: Option<PathBuf>,
     /// Who signs in, where one host has several people or roles.
     pub(crate) account: Option<String>,
+    /// Who has to have signed in: an e-mail address or the provider's identifier. Another is not kept.
+    pub(crate) expect: Option<String>,
     /// Chosen when nothing else decides between profiles of one host.
     pub(crate) default: bool,
     /// Certificates to trust beside the system's, PEM.

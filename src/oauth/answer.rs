@@ -42,6 +42,18 @@ pub(crate) struct Who {
     pub(crate) session_id: Option<String>,
 }
 
+impl Who {
+    /// Whether the answer tells nothing of it.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.subject.is_none() && self.email.is_none()
+    }
+
+    /// For a sentence: the address, else the identifier.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.email.as_deref().or(self.subject.as_deref())
+    }
+}
+
 /// An error a server reports, or what stands for one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ServerError {

@@ -33,6 +33,7 @@ const LONGEST_TEXT: usize = 8_192;
 const LONGEST_LIFE: i64 = 1_800;
 
 /// A login somebody started and nobody has finished: at most one a session.
+#[expect(clippy::struct_excessive_bools, reason = "each of its own meaning")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub(crate) struct Pending {
     /// Shown to nobody.
@@ -74,11 +75,19 @@ pub(crate) struct Pending {
     /// What proves that the code is ours, where the server wants that (RFC 7636).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) code_verifier: Option<Secret>,
+    /// Whoever approves it may be another person than before (`keyfob login --select-account`).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) selects_account: bool,
     /// Nobody waits for it (`keyfob login --start`): whoever comes next redeems the approval.
     #[serde(default)]
     pub(crate) in_advance: bool,
     #[serde(flatten)]
     pub(crate) unknown: Map<String, Value>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's to say")]
+fn is_false(word: &bool) -> bool {
+    !*word
 }
 
 /// What a poll's answer does.
@@ -175,6 +184,7 @@ pub(crate) fn begin(response: &Response, asked: &Slot, now: Timestamp) -> Result
         resource: asked.resource.clone(),
         resources: None,
         code_verifier: None,
+        selects_account: false,
         in_advance: false,
         unknown: Map::new(),
     })

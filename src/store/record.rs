@@ -68,6 +68,9 @@ pub(crate) struct Record {
     /// The scopes the sign-in asked for, which is what a refresh without a scope means.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) scopes: Option<Vec<String>>,
+    /// Whom the provider named at the sign-in. Another person is let in only on request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pinned_subject: Option<String>,
     /// The resources (RFC 8707) that the sign-in named: no refresh brings a token for another. None where that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) resources: Option<Vec<String>>,
@@ -213,6 +216,7 @@ impl Default for Record {
             outcomes: 0,
             signed_in_outcome: 0,
             scopes: None,
+            pinned_subject: None,
             resources: None,
             refresh_lacks_id: false,
             revocation_endpoint: None,
@@ -342,6 +346,7 @@ impl Record {
         self.refresh_token = None;
         self.pending = None;
         self.refresh_lacks_id = false;
+        self.pinned_subject.clone_from(&answer.who.subject);
         (self.subject, self.email, self.organization, self.session_id) = (None, None, None, None);
         self.grant(slot, answer, keep, now);
         self.signed_in_at = Some(now);
