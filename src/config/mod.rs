@@ -1,5 +1,7 @@
 //! Files, environment and folders, turned into profiles and destinations.
 
+#[cfg(unix)]
+mod accounts;
 pub(crate) mod draft;
 pub(crate) mod environment;
 pub(crate) mod file;
@@ -120,7 +122,8 @@ pub(crate) fn refuse_writable(file: &File, path: &Path) -> Result<()> {
         let mend = "run keyfob as its owner, or name a file of your own in KEYFOB_CONFIG";
         return refuse("this file belongs to somebody else", mend.into());
     }
-    if meta.mode() & 0o022 != 0 {
+    let is_own_group = || accounts::is_of_one_alone(meta.uid(), meta.gid());
+    if meta.mode() & 0o002 != 0 || (meta.mode() & 0o020 != 0 && !is_own_group()) {
         return refuse("others can write to this file", Mend::run("chmod go-w").with(path.display()));
     }
     Ok(())

@@ -217,3 +217,19 @@ fn a_store_that_is_off_says_what_to_do() {
     assert_eq!(sandbox.run(&["docker", "get"], "r.dev"), said(MISS, "", 1));
     assert_eq!(sandbox.run(&["docker", "list"], "").stdout, "{}\n");
 }
+
+/// docker asks again at once when it was told no.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_denial_is_told_to_the_same_docker_without_another_code() {
+    let provider = Provider::start();
+    let sandbox = Sandbox::signed_up(&provider);
+    let mut command = sandbox.command("sh");
+    command.args(["-c", "for i in 1 2 3; do echo git.acme.dev | keyfob docker get; done; true"]);
+    command.env("KEYFOB_INTERACTIVE", "always");
+    let child = crate::support::sandbox::begin(command, "");
+    provider.decide(&crate::support::sandbox::open_code(&provider), false);
+    let done = crate::support::sandbox::finish(child);
+    assert_eq!(done.stdout.matches("the sign-in to acme was denied: The person said no").count(), 3, "{done:?}");
+    assert_eq!(provider.count(crate::support::provider::Endpoint::Start), 1);
+}

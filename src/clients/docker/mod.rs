@@ -23,6 +23,7 @@ use crate::mend::Mend;
 use crate::model::location::Scheme;
 use crate::model::{Ask, Destination, Location, Profile, Want};
 use crate::output::{BY_HAND, print, refuse_terminal};
+use crate::process;
 use crate::secret::SecretBytes;
 use crate::store::Store;
 use crate::store::passwords::{Entry, Passwords};
@@ -131,7 +132,9 @@ fn get() -> Result<String, Failure> {
     let refuses = owner.as_ref().and_then(|owner| owner.refuses);
     if let Some(owner) = owner.as_ref().filter(|owner| owner.refuses.is_none()) {
         let errand = owner.errand(&server);
-        let token = errand.obtain(errand.ask())?;
+        // docker asks again at once when it was told no: one need is one prompt.
+        let parent = process::parent().map(|parent| parent.id);
+        let token = errand.obtain(Ask { parent, ..errand.ask() })?;
         let credential = errand.credential(&token, &owner.username);
         return Ok(wire::encode(&server, &credential));
     }
