@@ -70,6 +70,40 @@ const COMMAND: &str = "kubectl config set-credentials acme --exec-api-version=cl
 const ALLOWLIST: &str = "only where kubectl (1.35 or newer) has an allowlist of plugins:\n  kubectl kuberc set --section \
                          credentialplugin --policy=Allowlist --allowlist-entry=command=keyfob\n";
 
+/// What ran before comes back whatever else has changed meanwhile, and also after another set-up in between.
+#[test]
+fn an_earlier_plugin_comes_back_after_other_changes() {
+    let aws = "- name: acme\n  user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: aws, args: [eks, get-token, \
+               --cluster-name, prod], env: [{name: AWS_PROFILE, value: prod}], interactiveMode: IfAvailable}}\n";
+    let Some(world) = world(aws) else { return };
+    let path = kubeconfig(&world);
+    let exec = |of: &serde_json::Value| {
+        let users = of["users"].as_array().unwrap().clone();
+        users.into_iter().find(|user| user["name"] == "acme").expect("the user is there")["user"]["exec"].clone()
+    };
+    let before = exec(&view(&world, &path));
+    for again in [false, true] {
+        said(setup(&world, &["--profile", "acme"]));
+        assert_eq!(exec(&view(&world, &path))["command"], "keyfob");
+        // Without a context kubectl asks no server what it can do, and so nobody for a token.
+        let kubectl = |args: &[&str]| {
+            let file = ["--context=none", "--kubeconfig", path.to_str().unwrap(), "config"];
+            world.quietly(&[&file, args].concat());
+        };
+        kubectl(&["set-context", "acme", &format!("--namespace=n{again}")]);
+        if again {
+            said(setup(&world, &["--profile", "acme", "--cluster-info"]));
+            kubectl(&["use-context", "acme"]);
+        }
+        said(setup(&world, &["--undo"]));
+        let after = view(&world, &path);
+        assert_eq!(exec(&after), before, "{again}");
+        let text = read(&path);
+        assert!(text.starts_with("apiVersion: v1\n") && !text.contains("keyfob"), "as kubectl writes it: {text}");
+        assert_eq!(after["contexts"][0]["context"]["namespace"], format!("n{again}"), "what others did stays");
+    }
+}
+
 #[test]
 fn set_up_let_in_and_undone() {
     let Some(world) = world("") else { return };

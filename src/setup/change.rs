@@ -17,6 +17,11 @@ pub(crate) trait Entries {
     /// The file without these entries; the same bytes where none is there.
     fn take_out(&self, file: &[u8]) -> Result<Vec<u8>>;
 
+    /// `after`, from which they were taken out, with what stood in their place in the file as it was before the first change.
+    fn give_back(&self, _before: &[u8], after: Vec<u8>) -> Result<Vec<u8>> {
+        Ok(after)
+    }
+
     /// The file without any entry that `keyfob setup` ever puts there.
     fn take_out_all(&self, file: &[u8]) -> Result<Vec<u8>>;
 
@@ -56,19 +61,19 @@ fn attempt(path: &Path, entries: &dyn Entries, how: How) -> Result<Done> {
     let known = backups.get(file.target())?;
     let backup = known.as_ref().filter(|backup| backup.holds_for(file.bytes()));
     if how.undo {
-        return undo(&file, entries, how, &backups, backup);
+        return undo(&file, entries, how, &backups, known.as_ref(), backup);
     }
-    put_in(&file, entries, how, &backups, backup, known.is_some())
+    put_in(&file, entries, how, &backups, backup, known.as_ref())
 }
 
-/// `is_ours_already`: entries in the file may be of an earlier set-up, after which somebody has changed it.
+/// `known`: entries in the file may be of an earlier set-up, after which somebody has changed it.
 fn put_in(
     file: &Foreign,
     entries: &dyn Entries,
     how: How,
     backups: &Backups,
     backup: Option<&Backup>,
-    is_ours_already: bool,
+    known: Option<&Backup>,
 ) -> Result<Done> {
     let after = entries.put_in(file.bytes())?;
     if file.bytes() == Some(&after) {
@@ -79,9 +84,10 @@ fn put_in(
     }
     let kept = match (backup, file.bytes()) {
         (Some(known), _) => Backup::new(file.target(), known.before(), known.made_folders(), &after),
-        // Entries of an earlier set-up are nothing to come back to; those that a person wrote are.
-        (None, Some(now)) if is_ours_already => {
-            Backup::new(file.target(), Some(&entries.take_out_all(now)?), 0, &after)
+        // Entries of an earlier set-up are nothing to come back to; those that a person wrote are, and what was in their place.
+        (None, Some(now)) if known.is_some() => {
+            let without = given_back(entries, known, entries.take_out_all(now)?)?;
+            Backup::new(file.target(), Some(&without), 0, &after)
         }
         (None, Some(now)) => Backup::new(file.target(), Some(now), 0, &after),
         (None, None) => {
@@ -101,7 +107,22 @@ fn put_in(
     done.map(|()| Done::Changed)
 }
 
-fn undo(file: &Foreign, entries: &dyn Entries, how: How, backups: &Backups, backup: Option<&Backup>) -> Result<Done> {
+/// What was in the place of our entries comes back, whatever else has changed meanwhile.
+fn given_back(entries: &dyn Entries, known: Option<&Backup>, after: Vec<u8>) -> Result<Vec<u8>> {
+    match known.and_then(Backup::before) {
+        Some(before) => entries.give_back(before, after),
+        None => Ok(after),
+    }
+}
+
+fn undo(
+    file: &Foreign,
+    entries: &dyn Entries,
+    how: How,
+    backups: &Backups,
+    known: Option<&Backup>,
+    backup: Option<&Backup>,
+) -> Result<Done> {
     let Some(now) = file.bytes() else { return Ok(Done::Nothing) };
     let after = entries.take_out(now)?;
     if after == now {
@@ -109,6 +130,7 @@ fn undo(file: &Foreign, entries: &dyn Entries, how: How, backups: &Backups, back
     }
     // What is left of ours keeps the file from being what it was.
     let is_last = entries.take_out_all(now).is_ok_and(|none| none == after);
+    let after = given_back(entries, known, after)?;
     let restored = backup.filter(|_| is_last);
     if how.dry_run {
         return Ok(if restored.is_some() { Done::Restored } else { Done::Changed });
