@@ -117,6 +117,7 @@ fn a_named_profile_narrows_and_never_widens() {
     assert!(nobody.stderr.contains("no profile is called \"c\""), "{nobody:?}");
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_token_dies_and_its_successor_comes_without_a_second_round() {
     let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });
@@ -141,6 +142,7 @@ fn a_token_dies_and_its_successor_comes_without_a_second_round() {
 
 /// git-lfs asks by `git credential fill`, passes every attribute on, and asks for ever when it was told to continue; and what it
 /// echoes was not refused.
+#[cfg(target_os = "linux")]
 #[test]
 fn whoever_is_not_gits_own_transport_gets_no_state_and_an_echo_is_no_refusal() {
     let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });
@@ -193,6 +195,7 @@ fn an_accepted_replacement_is_an_ordinary_token() {
     assert!(told.stderr.contains("refuses a token that was renewed"), "{told:?}");
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_thousand_refusals_are_bounded() {
     let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });

@@ -170,7 +170,8 @@ impl Sandbox {
         run(self.keyfob(args), stdin)
     }
 
-    /// Runs keyfob as git's own http transport does, by a process of that name.
+    /// Runs keyfob as git's own http transport does, by a process of that name; which process that is only Linux tells.
+    #[cfg(target_os = "linux")]
     pub fn run_in_transport(&self, args: &[&str], stdin: &str, interactive: &str) -> Transcript {
         let transport = self.root.path().join("git-remote-https");
         if !transport.exists() {
