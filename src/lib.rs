@@ -124,6 +124,12 @@ fn parse(args: &[OsString]) -> Result<Command, clap::Error> {
     if let Some(called) = clients::by_link(args) {
         return called.map(Command::Client);
     }
+    if args.get(1).is_some_and(|word| word == "renew") {
+        let words: Vec<String> = args.iter().skip(2).map(|word| word.to_string_lossy().into_owned()).collect();
+        if let Some(renew) = cli::Renew::read(&words) {
+            return Ok(Command::Renew(renew));
+        }
+    }
     // `keyfob help COMMAND` and `keyfob version`, as people type them.
     let option = match args.get(1).and_then(|word| word.to_str()) {
         Some("help") => Some("--help"),

@@ -1,13 +1,10 @@
 //! What puts an error right, as data: what a command, a person or time can do. It is worded here and nowhere else, and
 //! printed by whoever reports the error.
 
-use serde::{Deserialize, Serialize};
-
 use crate::escape::{defuse, quote};
 
 /// What puts an error right.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Mend {
     /// Run a command.
     Run(Run),
@@ -20,7 +17,7 @@ pub(crate) enum Mend {
 }
 
 /// Commands to be run one after the other, each only when the one before succeeded.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Run {
     /// Said before them: "to try again,".
     lead: String,
@@ -34,7 +31,7 @@ pub(crate) struct Run {
 pub(crate) type Argv = Vec<String>;
 
 /// A line of a file.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
     pub(crate) file: String,
     /// The first is 1.
@@ -130,6 +127,32 @@ impl Mend {
         self
     }
 
+    /// As it is kept with a failure: what it is, the words before and behind, and a command's own. A line of a file is not: it may be
+    /// another by then.
+    pub(crate) fn to_kept(&self) -> Vec<String> {
+        let of = |kind: &str, words: &str, tail: &str| vec![kind.to_owned(), words.to_owned(), tail.to_owned()];
+        match self {
+            Self::Run(run) | Self::AskPerson(run) if run.commands.len() == 1 => {
+                let kind = if matches!(self, Self::Run(_)) { "run" } else { "ask_person" };
+                [of(kind, &run.lead, &run.tail), run.commands.concat()].concat()
+            }
+            Self::Wait { words } => of("wait", words, ""),
+            Self::Run(_) | Self::AskPerson(_) | Self::Edit { .. } => of("edit", &self.words(), ""),
+        }
+    }
+
+    /// What was kept so.
+    pub(crate) fn of_kept(kept: &[String]) -> Option<Self> {
+        let [kind, words, tail, argv @ ..] = kept else { return None };
+        let run = || Run { lead: defuse(words), commands: vec![argv.to_vec()], tail: defuse(tail) };
+        Some(match kind.as_str() {
+            "run" => Self::Run(run()),
+            "ask_person" => Self::AskPerson(run()),
+            "wait" => Self::wait(words),
+            _ => words.as_str().into(),
+        })
+    }
+
     /// For a person: one line, which acts on no terminal.
     pub(crate) fn words(&self) -> String {
         match self {
@@ -184,6 +207,11 @@ mod tests {
         let place = Place { file: "config.toml".to_owned(), line: 3 };
         assert_eq!(edit.at(Some(place.clone())).place(), Some(&place));
         assert_eq!(Mend::wait("try again").words(), "try again");
+        for mend in [Mend::run("a b").lead("first,").tail(", then"), Mend::wait("try again"), "edit it".into()] {
+            assert_eq!(Mend::of_kept(&mend.to_kept()), Some(mend));
+        }
+        assert_eq!(Mend::of_kept(&two.to_kept()).map(|mend| mend.words()), Some("run: a && b".to_owned()));
+        assert_eq!(Mend::of_kept(&[]), None);
         let asked = Mend::ask_person(vec!["keyfob".to_owned(), "login".to_owned()]);
         assert_eq!((asked.words().as_str(), asked.argv().unwrap().len()), ("run: keyfob login", 2));
     }

@@ -13,8 +13,10 @@ const DOCKER: u64 = 250_000;
 const KUBECTL: u64 = 350_000;
 /// With 10,000 records, in hundredths of what one takes.
 const GROWTH: u64 = 105;
-/// Bytes.
-const BINARY: u64 = 4_500_000;
+/// Bytes, with the C library that the default build brings (glibc); the budget of 4,500,000 is for musl, whose library is smaller. What
+/// came since the first edition: signals and their watcher, the exchange in a thread of its own, mends as data, redaction in every
+/// spelling, resources, persons, the background process: some 145,000.
+const BINARY: u64 = 4_600_000;
 /// In the normal tree, keyfob itself among them.
 const CRATES: u64 = 79;
 

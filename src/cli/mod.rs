@@ -45,8 +45,8 @@ pub(crate) enum Command {
     /// Print the manual page
     #[command(after_help = "Example: keyfob man | man -l -")]
     Man,
-    /// What keyfob runs itself, to renew a token in the background
-    #[command(hide = true)]
+    /// What keyfob runs itself, to renew a token in the background; no line of clap's, because nobody types it
+    #[command(skip)]
     Renew(Renew),
     /// What a client runs
     #[command(flatten)]

@@ -108,15 +108,34 @@ pub(crate) struct Completions {
     pub(crate) shell: clap_complete::Shell,
 }
 
-/// `keyfob renew`, with the record's lock as stdin.
-#[derive(Args, Debug)]
+/// `keyfob renew`, with the record's lock as stdin: what a keyfob leaves to another one.
+#[derive(Debug, Default)]
 pub(crate) struct Renew {
-    /// Its profile, where it has a name
-    #[arg(long, value_name = "NAME")]
+    /// Its profile, where it has a name.
     pub(crate) profile: Option<String>,
-    #[command(flatten)]
     pub(crate) inline: Inline,
-    /// The slot of the session
-    #[arg(long)]
+    /// The slot of the session.
     pub(crate) slot: String,
+}
+
+impl Renew {
+    /// Reads what [`crate::process::Successor`] says; none where it is something else.
+    pub(crate) fn read(words: &[String]) -> Option<Self> {
+        let mut renew = Self::default();
+        for pair in words.chunks(2) {
+            let [option, value] = pair else { return None };
+            let (inline, value) = (&mut renew.inline, value.clone());
+            match option.as_str() {
+                "--profile" => renew.profile = Some(value),
+                "--slot" => renew.slot = value,
+                "--provider" => inline.provider = Some(value),
+                "--client-id" => inline.client_id = Some(value),
+                "--issuer" => inline.issuer = Some(value),
+                "--scope" => inline.scopes.push(value),
+                "--host" => inline.hosts.push(value),
+                _ => return None,
+            }
+        }
+        Some(renew)
+    }
 }

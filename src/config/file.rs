@@ -231,6 +231,9 @@ fn refuse_twins(profiles: &[(Profile, Range<usize>)], source: &Source<'_>) -> Re
         let (first, second) = (&profiles[one].1, &profiles[other].1);
         Some(if first.start > second.start { first.clone() } else { second.clone() })
     };
+    if profiles.len() < 2 {
+        return Ok(());
+    }
     let mut sessions = BTreeMap::new();
     let mut entries: BTreeMap<&HostPattern, Vec<usize>> = BTreeMap::new();
     for (index, (profile, _)) in profiles.iter().enumerate() {

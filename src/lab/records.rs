@@ -147,7 +147,7 @@ pub(super) fn settle(record: &mut Record) {
             (failure.at, failure.until) = (LONG_AGO, None);
         }
         "told".clone_into(&mut failure.text);
-        failure.mend = None;
+        failure.mend.clear();
     }
     record.retry_at = record.retry_at.filter(|at| *at > NOW);
     record.silent_since = None;

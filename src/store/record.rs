@@ -117,13 +117,6 @@ fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> R
     Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
 }
 
-fn mend_or_words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Mend>, D::Error> {
-    Ok(match Value::deserialize(deserializer)? {
-        Value::String(words) => Some(words.into()),
-        data => serde_json::from_value(data).ok(),
-    })
-}
-
 /// The last thing that went wrong, so that those who ask next are told and the provider is left in peace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub(crate) struct Failure {
@@ -132,9 +125,12 @@ pub(crate) struct Failure {
     pub(crate) outcome: u64,
     pub(crate) kind: Kind,
     pub(crate) text: String,
-    /// Before it was data it was words.
-    #[serde(default, alias = "hint", deserialize_with = "mend_or_words", skip_serializing_if = "Option::is_none")]
-    pub(crate) mend: Option<Mend>,
+    /// As [`Mend::to_kept`] has it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) mend: Vec<String>,
+    /// Of an earlier keyfob: its words.
+    #[serde(default, skip_serializing)]
+    pub(crate) hint: Option<String>,
     /// Until when it is told rather than caused anew; none in a record of an earlier keyfob.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) until: Option<Timestamp>,
@@ -174,7 +170,8 @@ impl Failure {
     /// The error that was reported then, in the same words.
     pub(crate) fn error(&self) -> Error {
         let error = Error::new(self.kind, self.text.clone());
-        match &self.mend {
+        let mend = Mend::of_kept(&self.mend).or_else(|| self.hint.as_deref().map(Mend::from));
+        match mend {
             Some(mend) => error.hint(mend),
             None => error,
         }
@@ -386,7 +383,8 @@ impl Record {
             outcome: self.outcomes,
             kind: error.kind,
             text: error.text(),
-            mend: error.mend().cloned(),
+            mend: error.mend().map(Mend::to_kept).unwrap_or_default(),
+            hint: None,
             until: Some(now + memory.min(FAILURE_MEMORY_SECS)),
             streak,
             slot: slot.cloned(),
