@@ -257,12 +257,17 @@ fn an_older_git_works_at_the_next_command() {
     assert_ne!(fresh, stale);
     world.quietly(&["-C", "one", "fetch"]);
     assert_eq!((world.provider.count(Endpoint::Start), world.provider.count(Endpoint::Refresh)), (1, 1));
-    // The fresh one is refused as well: said, kept, and the provider is left in peace.
-    let erase =
-        format!("protocol=http\nhost={host}\nwwwauth[]=Bearer error=\"insufficient_scope\", scope=\"repo\"\n{fresh}\n");
-    let erased = run(world.sandbox.keyfob(&["git", "erase"]), &erase);
+    // That one was accepted, and is one like any other: refused in its turn, it is replaced. The next is refused before it was ever
+    // accepted: said, kept, and the provider is left in peace.
+    let refuse = |token: &str| {
+        let challenge = "wwwauth[]=Bearer error=\"insufficient_scope\", scope=\"repo\"";
+        run(world.sandbox.keyfob(&["git", "erase"]), &format!("protocol=http\nhost={host}\n{challenge}\n{token}\n"))
+    };
+    assert_eq!(refuse(&fresh).stderr, "");
+    let fresh = run(world.sandbox.keyfob(&["git", "get"]), &asked).stdout;
+    let erased = refuse(&fresh);
     assert!(erased.stderr.contains("(insufficient_scope: scope \"repo\")"), "{}", erased.stderr);
     assert!(erased.stderr.contains("extend scopes in the profile"), "{}", erased.stderr);
     assert_eq!(run(world.sandbox.keyfob(&["git", "get"]), &asked).stdout, fresh);
-    assert_eq!(world.provider.count(Endpoint::Refresh), 1);
+    assert_eq!(world.provider.count(Endpoint::Refresh), 2);
 }
