@@ -9,7 +9,7 @@ use crate::secret::{Fingerprint, Secret};
 use crate::store::{Failure, Record};
 
 /// A provider that asks for more seconds of patience than this, or a clock that jumped, is not waited for.
-const LONGEST_PATIENCE_SECS: i64 = 3_600;
+pub(crate) const LONGEST_PATIENCE_SECS: i64 = 3_600;
 
 /// How many seconds a renewal that others know of is waited for: a refresh's own limit, and a little.
 const RENEWAL_SECS: i64 = 50;

@@ -44,7 +44,7 @@ fn page() -> io::Result<Vec<u8>> {
     whole.render_name_section(&mut text)?;
     whole.render_synopsis_section(&mut text)?;
     whole.render_description_section(&mut text)?;
-    for subcommand in command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set()) {
+    for subcommand in command.get_subcommands() {
         describe(subcommand, &mut text)?;
     }
     let mut exit = Roff::new();
@@ -81,7 +81,7 @@ fn describe(command: &clap::Command, text: &mut Vec<u8>) -> io::Result<()> {
         paragraph(&mut head, &name, &help);
     }
     head.to_writer(text)?;
-    command.get_subcommands().filter(|below| !below.is_hide_set()).try_for_each(|below| describe(below, text))
+    command.get_subcommands().try_for_each(|below| describe(below, text))
 }
 
 fn paragraph(roff: &mut Roff, term: &str, what: &str) {

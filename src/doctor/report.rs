@@ -68,6 +68,11 @@ struct Finding {
     mend: Option<Mend>,
 }
 
+/// What puts an error right; where it does not say, the doctor is to be asked again afterwards.
+fn mend_of(error: &Error) -> Mend {
+    error.mend().cloned().unwrap_or_else(|| Mend::run("keyfob doctor").lead("mend that, then"))
+}
+
 /// All that was found. Nothing in it is secret, and all of it is fit to be shown.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
@@ -97,14 +102,12 @@ impl Report {
 
     /// An error as a command would have told it.
     pub(crate) fn error(&mut self, area: &Area, error: &Error) {
-        let again = || Mend::run("keyfob doctor").lead("mend that, then");
-        self.problem(area, error.text(), error.mend().cloned().unwrap_or_else(again));
+        self.problem(area, error.text(), mend_of(error));
     }
 
     /// The same, and what it stood in the way of.
     pub(crate) fn error_in(&mut self, area: &Area, what: &str, error: &Error) {
-        let again = || Mend::run("keyfob doctor").lead("mend that, then");
-        self.problem(area, format!("{what}: {}", error.text()), error.mend().cloned().unwrap_or_else(again));
+        self.problem(area, format!("{what}: {}", error.text()), mend_of(error));
     }
 
     /// The same thing is said once, however many ways led to it.

@@ -143,12 +143,9 @@ impl Machine {
             }
             Decision::Poll(pending) => {
                 trace!("sign-in: a poll is due");
-                let mut pending = Box::new(pending.clone().polled(now));
-                pending.selects_account |= self.ask.selects_account;
-                record.pending = Some((*pending).clone());
+                let pending = pending.clone();
                 self.held = Some(record);
-                // Where it cannot be saved, whoever holds the login lock still keeps to the interval.
-                self.save(At::SavingTurn(pending))
+                self.note_poll(pending, now)
             }
             Decision::Login if let Some(pending) = self.last_call(&record) => {
                 if pending.wait(now) > 0 {
@@ -159,10 +156,8 @@ impl Machine {
                 if let Some(sign_in) = &mut self.sign_in {
                     sign_in.called_last = true;
                 }
-                let pending = Box::new(pending.polled(now));
-                record.pending = Some((*pending).clone());
                 self.held = Some(record);
-                self.save(At::SavingTurn(pending))
+                self.note_poll(*pending, now)
             }
             Decision::Login if self.has_asked() => {
                 // A code is not replaced behind a person's back.
@@ -179,6 +174,14 @@ impl Machine {
                 self.start(setting)
             }
         }
+    }
+
+    /// Moves the next poll on before this one is sent. Where that cannot be saved, whoever polls still keeps to the interval.
+    fn note_poll(mut self, pending: Pending, now: Timestamp) -> (Self, Effect) {
+        let mut pending = Box::new(pending.polled(now));
+        pending.selects_account |= self.ask.selects_account;
+        self.record().pending = Some((*pending).clone());
+        self.save(At::SavingTurn(pending))
     }
 
     pub(super) fn poll_in_turn(mut self, pending: Box<Pending>) -> (Self, Effect) {

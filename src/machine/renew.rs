@@ -3,7 +3,7 @@
 use super::words::foreign;
 use super::{Aside, At, Call, Effect, Machine, Setting};
 use crate::clock::Timestamp;
-use crate::decision;
+use crate::decision::{self, LONGEST_PATIENCE_SECS};
 use crate::error::{Error, Kind};
 use crate::escape::escape;
 use crate::mend::Mend;
@@ -15,9 +15,6 @@ use crate::oauth::refresh::{self, Outcome};
 use crate::secret::Secret;
 use crate::store::Record;
 use crate::trace::trace;
-
-/// A provider that asks for more seconds of patience than this is not waited for.
-const LONGEST_PATIENCE_SECS: u64 = 3_600;
 
 impl Machine {
     /// A rotated token that cannot be saved ends the session: better not to rotate it.
@@ -89,9 +86,8 @@ impl Machine {
 
     /// Nothing was sent where there was no connection: it is tried once more at once. What a provider with a replay window
     /// failed at is sent once more as well, because it answers the same twice (where it did not answer, that has been done). In
-    /// every other case nobody knows what became of
-    /// the token: this caller never sends it again. A wish to wait is honoured; and whoever has a token that lives need not
-    /// press.
+    /// every other case nobody knows what became of the token: this caller never sends it again. A wish to wait is honoured; and
+    /// whoever has a token that lives need not press.
     pub(super) fn renewal_answered(
         mut self,
         answer: Answer,
@@ -133,7 +129,9 @@ impl Machine {
                 let mend = mend.lead("the session is kept;");
                 self.not_renewed(Error::new(kind, format!("{failed}: {why}")).hint(mend), now)
             }
-            Outcome::Transient { why: _, retry_after: Some(seconds) } if seconds <= LONGEST_PATIENCE_SECS => {
+            Outcome::Transient { why: _, retry_after: Some(seconds) }
+                if seconds <= LONGEST_PATIENCE_SECS.unsigned_abs() =>
+            {
                 let until = now.saturating_add_unsigned(seconds);
                 self.record().retry_at = Some(until);
                 self.not_renewed(setting.asked_for_patience(until, now), now)

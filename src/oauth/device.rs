@@ -76,18 +76,13 @@ pub(crate) struct Pending {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) code_verifier: Option<Secret>,
     /// Whoever approves it may be another person than before (`keyfob login --select-account`).
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) selects_account: bool,
     /// Nobody waits for it (`keyfob login --start`): whoever comes next redeems the approval.
     #[serde(default)]
     pub(crate) in_advance: bool,
     #[serde(flatten)]
     pub(crate) unknown: Map<String, Value>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's to say")]
-fn is_false(word: &bool) -> bool {
-    !*word
 }
 
 /// What a poll's answer does.

@@ -27,7 +27,7 @@ pub(crate) struct Form {
 }
 
 /// Members of answers that are nobody else's business.
-const SECRET_MEMBERS: &[&str] = &["access_token", "refresh_token", "id_token", "device_code"];
+pub(super) const SECRET_MEMBERS: &[&str] = &["access_token", "refresh_token", "id_token", "device_code"];
 
 impl Form {
     /// A form with the profile's extra parameters, which ours override.

@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use super::answer;
-use super::message::{Form, Response, Unreachable};
+use super::message::{Form, Response, SECRET_MEMBERS, Unreachable};
 use crate::clock::{Clock, SystemClock};
 use crate::trace::{self, HIDDEN, trace, url};
 
-/// Members of answers that are there to be kept, shown to a person or nobody at all.
-const SECRET_MEMBERS: &[&str] = &["access_token", "refresh_token", "id_token", "device_code", "user_code"];
+/// A member that a person is shown, and a trace is not.
+const USER_CODE: &str = "user_code";
 /// Members that are a number of seconds.
 const SPANS: &[&str] = &["expires_in", "interval"];
 
@@ -48,7 +48,11 @@ fn line(method: &str, address: &str, form: &Form, answer: &Result<Response, Unre
 fn told(form: &Form, response: &Response) -> String {
     let bytes = || format!("{} bytes", response.body.len());
     let Some(body) = answer::fields(&response.body) else { return bytes() };
-    let secrets = SECRET_MEMBERS.iter().filter(|name| body.contains_key(**name)).map(|name| format!("{name} {HIDDEN}"));
+    let secrets = SECRET_MEMBERS
+        .iter()
+        .chain([&USER_CODE])
+        .filter(|name| body.contains_key(**name))
+        .map(|name| format!("{name} {HIDDEN}"));
     let mut told: Vec<String> = secrets.collect();
     let spans = SPANS.iter().filter_map(|name| Some(format!("{name} {}", answer::number(&body, name)?)));
     let error = answer::error(&body, response.status).filter(|_| told.is_empty());

@@ -38,21 +38,21 @@ pub(crate) fn parent() -> Option<Parent> {
     parse_stat(number, &stat)
 }
 
-/// The names of the processes above this one, the nearest first; as far as the system tells (Linux), and no farther than a helper is
-/// below whoever wants a credential.
-pub(crate) fn ancestors() -> Vec<String> {
+/// The names of the processes above this one, the nearest first, each looked up when it is asked for; as far as the system tells
+/// (Linux), and no farther than a helper is below whoever wants a credential.
+pub(crate) fn ancestors() -> impl Iterator<Item = String> {
     #[cfg(unix)]
-    let mut number = std::os::unix::process::parent_id();
+    let first = std::os::unix::process::parent_id();
     #[cfg(not(unix))]
-    let mut number = 1;
-    let mut names = Vec::new();
-    while number > 1 && names.len() < 6 {
-        let Ok(stat) = fs::read_to_string(format!("/proc/{number}/stat")) else { break };
-        let Some((before, after)) = stat.rsplit_once(')') else { break };
-        names.extend(before.split_once('(').map(|(_, name)| name.to_owned()));
-        number = after.split_whitespace().nth(1).and_then(|parent| parent.parse().ok()).unwrap_or(1);
-    }
-    names
+    let first = 1;
+    let mut number = first;
+    std::iter::from_fn(move || {
+        let stat = fs::read_to_string(format!("/proc/{number}/stat")).ok().filter(|_| number > 1)?;
+        let (before, after) = stat.rsplit_once(')')?;
+        number = after.split_whitespace().nth(1)?.parse().ok()?;
+        Some(before.split_once('(')?.1.to_owned())
+    })
+    .take(6)
 }
 
 /// This process as a child of its own would see it.

@@ -8,7 +8,7 @@ use crate::config::environment;
 use crate::config::programs::{file_name, find, is_same, is_writable};
 use crate::error::{Error, Result};
 use crate::escape::quote;
-use crate::mend::Mend;
+use crate::mend::{Mend, shell};
 use crate::output::say;
 use crate::process;
 use crate::store::backups::{Backup, Backups};
@@ -53,8 +53,8 @@ pub(crate) fn make(name: &str, how: How) -> Result<Found> {
         return Ok(Found::No);
     };
     let link = folder.join(&file);
-    let mend = Mend::run("ln -s keyfob").with(link.display());
-    let command = format!("ln -s keyfob {}", quote(&link.to_string_lossy()));
+    let argv = ["ln", "-s", "keyfob", &link.to_string_lossy()].map(str::to_owned);
+    let command = shell(&argv);
     if fs::symlink_metadata(&link).is_ok() {
         say(&format!("{} is there and leads nowhere that can be run; remove it and run this again", link.display()))?;
         return Ok(Found::No);
@@ -72,7 +72,9 @@ pub(crate) fn make(name: &str, how: How) -> Result<Found> {
         backups.put(&Backup::new(&link, None, 0, b""))?;
         if let Err(error) = symlink(Path::new(&own_name), &link, &program) {
             backups.remove(&link)?;
-            return Err(Error::broken(format!("cannot make {}", link.display()), error).hint(mend));
+            return Err(
+                Error::broken(format!("cannot make {}", link.display()), error).hint(Mend::command(argv.into()))
+            );
         }
         say(&format!("{}: made", link.display()))?;
     }

@@ -75,7 +75,7 @@ pub(crate) struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) resources: Option<Vec<String>>,
     /// A refresh brings no ID token (OpenID Connect Core section 12.2): once the first has ended, only a sign-in does.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) refresh_lacks_id: bool,
     /// Where the refresh token may be sent to be revoked, as it was known when a person approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,15 +101,10 @@ pub(crate) struct Record {
     pub(crate) silent_since: Option<Timestamp>,
     /// It was so again half a minute later: the session is most likely over, and a person is asked where one is. Its refresh token
     /// stays until somebody has signed in.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) is_doubted: bool,
     #[serde(flatten)]
     pub(crate) unknown: Map<String, Value>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's to say")]
-fn is_false(word: &bool) -> bool {
-    !*word
 }
 
 /// What a newer keyfob wrote in a way this one cannot read is no reason to lose the session beside it.

@@ -13,15 +13,7 @@ use crate::support::sandbox::{Sandbox, ask, begin, finish, wait_for};
 /// A provider without a replay window, by its profile too.
 fn strict(manners: Manners) -> (Provider, Sandbox) {
     let provider = Provider::with(Manners { approves_by_itself: true, ..manners });
-    let sandbox = Sandbox::new();
-    let url = provider.url();
-    sandbox.configure(&format!(
-        "[profile.acme]\nprovider = \"oauth\"\nclient_id = \"client_test\"\nhosts = [\"git.acme.dev\"]\n\
-         device_authorization_endpoint = \"{url}/user_management/authorize/device\"\n\
-         token_endpoint = \"{url}/user_management/authenticate\"\n"
-    ));
-    let done = sandbox.run_asking(&["git", "get"], &ask("git.acme.dev"));
-    assert!(done.stdout.starts_with("username="), "{done:?}");
+    let sandbox = Sandbox::signed_in_without_window(&provider);
     (provider, sandbox)
 }
 

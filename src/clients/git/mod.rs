@@ -338,8 +338,8 @@ fn read() -> Result<Attributes> {
 /// tell (all but Linux) it is taken not to be: a refused token then costs one round more.
 fn is_gits_transport() -> bool {
     const BETWEEN: &[&str] = &["sh", "bash", "dash", "busybox", "git", "git-credential-", "git-credential"];
-    let above = process::ancestors();
-    above.iter().find(|name| !BETWEEN.contains(&name.as_str())).is_some_and(|name| name.starts_with("git-remote-http"))
+    let mut above = process::ancestors();
+    above.find(|name| !BETWEEN.contains(&name.as_str())).is_some_and(|name| name.starts_with("git-remote-http"))
 }
 
 /// A request for the trace: where, and which of the other attributes are there.

@@ -11,7 +11,6 @@ use clap::Args;
 use super::kubeconfig::{self, Copy, View, text};
 use crate::config::{Config, programs};
 use crate::error::{Error, Kind, Result};
-use crate::escape::quote;
 use crate::mend::shell;
 use crate::model::Profile;
 use crate::output::say;
@@ -287,7 +286,7 @@ fn program(exec: &Value) -> String {
 
 /// A kubectl command as a shell takes it.
 fn command_line(args: &[String]) -> String {
-    args.iter().fold("kubectl".to_owned(), |line, arg| line + " " + &quote(arg))
+    shell(&[&["kubectl".to_owned()], args].concat())
 }
 
 #[cfg(test)]

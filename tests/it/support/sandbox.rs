@@ -63,6 +63,20 @@ impl Sandbox {
         sandbox
     }
 
+    /// A home that is signed in to a provider, by a profile that knows of no replay window.
+    pub fn signed_in_without_window(provider: &Provider) -> Self {
+        let sandbox = Self::new();
+        let url = provider.url();
+        sandbox.configure(&format!(
+            "[profile.acme]\nprovider = \"oauth\"\nclient_id = \"{CLIENT_ID}\"\nhosts = [\"git.acme.dev\"]\n\
+             device_authorization_endpoint = \"{url}/user_management/authorize/device\"\n\
+             token_endpoint = \"{url}/user_management/authenticate\"\n"
+        ));
+        let done = sandbox.run_asking(&["git", "get"], &ask("git.acme.dev"));
+        assert!(done.stdout.starts_with("username="), "{done:?}");
+        sandbox
+    }
+
     pub fn home(&self) -> PathBuf {
         self.root.path().join("home")
     }
