@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use super::Broker;
 use crate::error::Result;
-use crate::machine::{Aside, Call, Effect, Got, Machine, NoCode, Outcome};
+use crate::machine::{Aside, Call, Effect, Got, Machine, NoCode, Outcome, Setting};
 use crate::model::{Ask, Slot};
 use crate::oauth::answer::{self, Answer};
 use crate::oauth::device::{self, Pending};
 use crate::oauth::message::{Form, Response, Unreachable};
 use crate::oauth::refresh::{self, Grounds};
+use crate::oauth::revoke::{self, SignedOut};
 use crate::oauth::watch::Patience;
 use crate::oauth::{http, pkce};
 use crate::process::signals::Hold;
@@ -104,6 +105,7 @@ impl<'a> Broker<'a> {
             }
             Effect::TryLogin => self.try_login(hands)?,
             Effect::Send(call) => self.send(call)?,
+            Effect::SignOut(session) => Got::SignedOut(self.sign_out(&session)),
             Effect::Pause => {
                 let began = clock.elapsed();
                 clock.sleep(jitter(hands.attempts));
@@ -217,6 +219,20 @@ impl<'a> Broker<'a> {
                 Got::Answer(self.post(form, http::refresh_patience(self.setting.profile.preset))?)
             }
         })
+    }
+
+    /// Ends a session that is not kept here at the provider; why it may live on there, if so.
+    fn sign_out(&self, session: &Record) -> Option<String> {
+        let Setting { profile, endpoints, .. } = self.setting;
+        // A secret that cannot be read is the provider's to miss.
+        let secret = profile.client_secret_file.as_ref().and_then(|path| client_secret::read(path).ok());
+        match revoke::sign_out(self.world.http, profile, Some(endpoints), secret.as_ref(), &session.approved()) {
+            SignedOut::Ended(said) => {
+                trace!("sign-in: {said}");
+                None
+            }
+            SignedOut::NoWay(why) | SignedOut::Failed(why) => Some(why),
+        }
     }
 
     /// Posts a form to the token endpoint and reads the answer.

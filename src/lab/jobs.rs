@@ -268,6 +268,7 @@ impl Jobs {
             Effect::Send(Call::Refresh { refresh_token, .. }) => Doing::Send(Message::Refresh(name(refresh_token))),
             Effect::Send(Call::Start { .. }) => Doing::Send(Message::Start),
             Effect::Send(Call::Poll(pending)) => Doing::Send(Message::Poll(code(pending))),
+            Effect::SignOut(_) => unreachable!("one person signs in, whom the provider does not name"),
             Effect::Pause => {
                 Doing::Pause { for_login: machine.is_pausing_for_login(), is_watching: machine.is_watching() }
             }

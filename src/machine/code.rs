@@ -11,6 +11,7 @@ use crate::model::Slot;
 use crate::oauth::TokenAnswer;
 use crate::oauth::answer::Answer;
 use crate::oauth::device::{Pending, Step};
+use crate::store::Record;
 use crate::trace::trace;
 
 impl Machine {
@@ -163,12 +164,7 @@ impl Machine {
         let Setting { profile, endpoints, .. } = setting;
         let is_ours = serves || pending.slot == profile.asked_slot(&self.ask.slot);
         if let Some(error) = setting.other_person(self.record(), pending, &tokens.who) {
-            // What was kept before stays; of the other person nothing does.
-            self.record().pending = None;
-            if self.is_redeeming() {
-                self.aside(Aside::Say(error.text()));
-            }
-            return self.save_failure(error, None, false, now);
+            return self.write_other_person(error, &slot, tokens, setting, now);
         }
         if let Some(expected) = profile.expect.as_ref().filter(|_| tokens.who.is_unknown()) {
             let what =
@@ -183,6 +179,42 @@ impl Machine {
         record.resources.clone_from(&pending.resources);
         record.revocation_endpoint.clone_from(&endpoints.revocation);
         self.save(At::SavingApproved { is_ours })
+    }
+
+    /// Another person signed in than the session is for. What was kept before stays; of the other person nothing does, neither here
+    /// nor at the provider.
+    fn write_other_person(
+        mut self,
+        error: Error,
+        slot: &Slot,
+        tokens: &TokenAnswer,
+        setting: &Setting<'_>,
+        now: Timestamp,
+    ) -> (Self, Effect) {
+        let mut session = Box::new(Record::default());
+        session.belongs_to(setting.profile, &setting.endpoints.token);
+        session.sign_in(slot, tokens, true, now);
+        session.revocation_endpoint.clone_from(&setting.endpoints.revocation);
+        let parent = self.ask.parent.clone();
+        let record = self.record();
+        record.pending = None;
+        record.fail(&error, None, parent.as_ref(), now);
+        self.save(At::SavingOtherPerson { error, session })
+    }
+
+    pub(super) fn sign_out(mut self, error: Error, session: Box<Record>) -> (Self, Effect) {
+        if self.is_redeeming() {
+            self.aside(Aside::Say(error.text()));
+        }
+        self.unlock();
+        self.then(At::SigningOut(error), Effect::SignOut(session))
+    }
+
+    pub(super) fn signed_out(mut self, error: Error, lives_on: Option<&str>) -> (Self, Effect) {
+        if let Some(why) = lives_on {
+            self.aside(Aside::Say(format!("the sign-in that is not kept may live on at the provider: {why}")));
+        }
+        self.fail(error)
     }
 
     /// What was approved is on the disk; or it is not, and serves for this once.

@@ -81,6 +81,8 @@ pub(crate) enum Effect {
     TryLogin,
     /// Send a request to the provider and wait for the answer: [`Got::Answer`], and for [`Call::Start`] [`Got::Code`].
     Send(Call),
+    /// End at the provider a session that is not kept here: [`Got::SignedOut`].
+    SignOut(Box<Record>),
     /// Wait a moment before another attempt at a lock: [`Got::Waited`].
     Pause,
     /// Wait so many seconds, and show meanwhile how long the code still lives: [`Got::Waited`].
@@ -148,6 +150,8 @@ pub(crate) enum Got {
     /// Another process waits for the answer, with the record's lock; or has had it.
     HandedOver,
     Code(Result<Box<Pending>, NoCode>),
+    /// Why the session may live on at the provider; none where it is over.
+    SignedOut(Option<String>),
     /// How long it was.
     Waited(Duration),
     Terminal(bool),
@@ -256,6 +260,12 @@ enum At {
     SavingApproved {
         is_ours: bool,
     },
+    /// Another person signed in than the session is for.
+    SavingOtherPerson {
+        error: Error,
+        session: Box<Record>,
+    },
+    SigningOut(Error),
     /// `advance`.
     RedeemLocking,
     SavingRedeem(Box<Pending>),
@@ -406,6 +416,8 @@ impl Machine {
             (At::SavingPolled(pending), Got::Done | Got::Failed(_)) => self.poll_again(pending, setting, now),
             (At::SavingApproved { is_ours }, Got::Done) => self.approved(is_ours, None, setting, now),
             (At::SavingApproved { is_ours }, Got::Failed(error)) => self.approved(is_ours, Some(&error), setting, now),
+            (At::SavingOtherPerson { error, session }, Got::Done | Got::Failed(_)) => self.sign_out(error, session),
+            (At::SigningOut(error), Got::SignedOut(lives_on)) => self.signed_out(error, lives_on.as_deref()),
 
             (At::RedeemLocking, Got::Done) => self.lock(Why::Redeem),
             (At::RedeemLocking, Got::Busy) => self.redeemed(),

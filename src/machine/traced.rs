@@ -84,6 +84,7 @@ impl At {
             Self::Sleeping => "the next poll",
             Self::Starting(_) => "a code",
             Self::Polling(_) => "a poll",
+            Self::SigningOut(_) => "a sign-out",
             Self::CodeLook | Self::RefusalLook => "a look",
             Self::MarkingRefused
             | Self::NotingRenewal
@@ -95,6 +96,7 @@ impl At {
             | Self::SavingBegun(_)
             | Self::SavingPolled(_)
             | Self::SavingApproved { .. }
+            | Self::SavingOtherPerson { .. }
             | Self::SavingRedeem(_)
             | Self::SavingCode(_)
             | Self::SavingRefusal => "a save",

@@ -17,7 +17,7 @@ fn strict(manners: Manners) -> (Provider, Sandbox) {
     (provider, sandbox)
 }
 
-/// The child is keyfob itself: `setsid`, which the sandbox runs it by, execs.
+/// The child is keyfob itself: `env` and `setsid`, which the sandbox runs it by, exec.
 fn get(sandbox: &Sandbox) -> Child {
     begin(sandbox.keyfob(&["git", "get"]), &ask("git.acme.dev"))
 }

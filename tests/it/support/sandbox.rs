@@ -151,11 +151,11 @@ impl Sandbox {
 
     /// A command with this home and nothing else. Nobody is there to be asked.
     pub fn command(&self, program: impl AsRef<Path>) -> Command {
-        // Away from the terminal that the tests may have been started from: nothing of theirs is to be written there.
-        let mut command =
-            if cfg!(target_os = "linux") { Command::new("setsid") } else { Command::new(program.as_ref()) };
+        // Away from the terminal that the tests may have been started from: nothing of theirs is to be written there. And whoever
+        // started them may ignore a signal (nohup), which children inherit.
+        let mut command = if cfg!(target_os = "linux") { Command::new("env") } else { Command::new(program.as_ref()) };
         if cfg!(target_os = "linux") {
-            command.arg(program.as_ref());
+            command.args(["--default-signal", "setsid"]).arg(program.as_ref());
         }
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path =
