@@ -28,7 +28,10 @@ use provider::{CLIENT_ID, Endpoint, Manners, Provider};
 const SESSIONS: u64 = 24;
 const WORKERS: u64 = 8;
 /// Said once to whoever comes next; the command after that asks for a new one.
-const LOST_APPROVAL: &str = "keyfob: what was approved was lost when a keyfob was interrupted";
+const LOST_APPROVAL: &str =
+    "keyfob: what was approved was lost: a poll stayed without an answer, and a code works once";
+/// Said where this machine is so busy that a token of a second has run out twice before it could be printed.
+const RAN_OUT: &str = "ran out before it could be used";
 
 fn main() -> ExitCode {
     // The links in the throw-away home run us by these names: what answers then is keyfob itself.
@@ -228,11 +231,22 @@ fn report(provider: &Provider, home: &Home, tally: &Tally, window: bool) -> Exit
     thread::sleep(Duration::from_secs(2));
     let gets_in = |session: u64| {
         let (mut command, input) = home.client(0, session);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        String::from_utf8_lossy(&child.wait_with_output().unwrap().stdout).contains("eyJ")
+        let done = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        if String::from_utf8_lossy(&done.stdout).contains("eyJ") { Ok(()) } else { Err(said) }
     };
-    let last = (0..SESSIONS).filter(|session| gets_in(*session)).count() as u64 == SESSIONS;
+    let mut last = true;
+    for session in 0..SESSIONS {
+        // Who is told of what nobody could keep gets in at the next call.
+        let is_inherent = |said: &String| said.contains(LOST_APPROVAL) || said.contains(RAN_OUT);
+        let tried = gets_in(session).or_else(|said| if is_inherent(&said) { gets_in(session) } else { Err(said) });
+        if let Err(said) = tried {
+            println!("session {session} is not let in at the end: {said}");
+            last = false;
+        }
+    }
 
     let named = |text: &str| home.files().iter().filter(|path| path.to_string_lossy().contains(text)).count();
     let (torn, files) = (named(".broken-"), home.files().len());
@@ -253,6 +267,7 @@ fn report(provider: &Provider, home: &Home, tally: &Tally, window: bool) -> Exit
     let mut failed = tally.failed.lock().unwrap().clone();
     // A device code works once: killed between its answer and the save, nobody has what it bought.
     let approvals = failed.remove(LOST_APPROVAL).unwrap_or(0);
+    failed.retain(|why, _| !why.contains(RAN_OUT));
     println!("told of a lost approval  {approvals:>8}");
     for (why, times) in &failed {
         println!("failed {times} times: {why}");

@@ -25,6 +25,8 @@ pub(crate) struct Attempt {
     pub(crate) person_asked: bool,
     /// The provider's words, when it has just refused to renew the session.
     pub(crate) ended: Option<String>,
+    /// A renewed token ran out before it could be served (this computer slept); it is renewed once more, not for ever.
+    pub(crate) ran_out: bool,
 }
 
 /// What is done next.

@@ -205,6 +205,16 @@ impl Machine {
         if let Some(token) = decision::living(&record, &self.ask, now) {
             return self.serve(token.clone(), &record);
         }
+        let end = record.tokens.get(&self.ask.slot).and_then(|token| token.end(self.ask.kind));
+        if end.is_some_and(|end| end <= now) {
+            if !self.attempt.ran_out && record.refresh_token.is_some() {
+                self.attempt.ran_out = true;
+                self.held = Some(record);
+                return self.look_again();
+            }
+            let what = format!("the token of {} ran out before it could be used", setting.provider());
+            return self.fail(Error::new(Kind::Transient, what).hint(Mend::wait("run the command again")));
+        }
         let has_openid = setting.profile.all_scopes().iter().any(|scope| scope == "openid");
         if record.refresh_lacks_id && has_openid && !self.attempt.person_asked {
             // A sign-in brings one.

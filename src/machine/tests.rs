@@ -4,6 +4,7 @@ use super::*;
 use crate::config::{Config, file};
 use crate::error::Kind;
 use crate::model::ParentId;
+use crate::oauth::answer::Who;
 use crate::secret::Fingerprint;
 
 const NOW: Timestamp = 1_000_000;
@@ -298,4 +299,39 @@ fn a_code_that_has_begun_is_shown_once_and_not_where_it_is_in_advance() {
     let (asides, effect) = place.drive(Ask { want: Want::Code, ..Ask::default() }, told);
     assert_eq!(effect, Effect::TryLock);
     assert!(asides.iter().all(|aside| *aside == Aside::Unlock), "{asides:?}");
+}
+
+/// The computer slept between a provider's answer and its saving.
+#[test]
+fn a_renewed_token_that_ran_out_meanwhile_is_renewed_once_more() {
+    let place = Place::new();
+    let session = Record { refresh_token: Some(Secret::new("rt")), ..Record::default() };
+    let granted = TokenAnswer {
+        access_token: Secret::new("at"),
+        id_token: None,
+        refresh_token: Some(Secret::new("rt")),
+        life: 300,
+        id_life: 0,
+        who: Who::default(),
+    };
+    let renewal = |slept| {
+        let answer = Got::Answer(Answer::Granted(Box::new(granted.clone())));
+        [(locked(&session), 0), (Got::Done, 0), (answer, 0), (Got::Done, slept)]
+    };
+    for (slept, is_served) in [(0, true), (600, false)] {
+        let (mut machine, mut effect) = Machine::begin(Ask::default());
+        let first = [(record(&session), 0), (Got::Terminal(true), 0)];
+        for (got, later) in first.into_iter().chain(renewal(600)).chain(renewal(slept)) {
+            (machine, _, effect) = machine.step(got, &place.setting(), NOW + later);
+        }
+        match effect {
+            Effect::End(Outcome::Token(token)) => assert!(is_served && token.access_token.expose() == "at"),
+            effect => {
+                let error = failed(&effect);
+                let said = (error.kind, error.text());
+                assert_eq!(said, (Kind::Transient, "the token of a.dev ran out before it could be used".to_owned()));
+                assert!(!is_served);
+            }
+        }
+    }
 }
