@@ -7,6 +7,8 @@ use crate::model::ParentId;
 use crate::oauth::answer::Who;
 use crate::secret::Fingerprint;
 
+mod sign_in;
+
 const NOW: Timestamp = 1_000_000;
 
 struct Place {
@@ -16,9 +18,20 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        let text = "[profile.a]\nprovider = \"oauth\"\nclient_id = \"c\"\nhosts = [\"git.a.dev\"]\n\
-                    device_authorization_endpoint = \"https://a.dev/d\"\ntoken_endpoint = \"https://a.dev/t\"\n";
-        let config = file::parse(text, "config.toml".as_ref()).unwrap_or_else(|error| panic!("{error}"));
+        Self::with("hosts = [\"git.a.dev\"]\n")
+    }
+
+    /// Where the profile has these keys as well.
+    fn with(keys: &str) -> Self {
+        Self::of(&format!(
+            "provider = \"oauth\"\ndevice_authorization_endpoint = \"https://a.dev/d\"\n\
+             token_endpoint = \"https://a.dev/t\"\n{keys}"
+        ))
+    }
+
+    fn of(keys: &str) -> Self {
+        let text = format!("[profile.a]\nclient_id = \"c\"\n{keys}");
+        let config = file::parse(&text, "config.toml".as_ref()).unwrap_or_else(|error| panic!("{error}"));
         let crate::model::Server::Known(endpoints) = &config.profiles[0].server else { panic!("it spells them") };
         let endpoints = endpoints.clone();
         Self { config, endpoints }

@@ -1,0 +1,121 @@
+//! Beginning a sign-in, and what comes of its approval.
+
+use super::*;
+use crate::model::TokenKind;
+
+const RESOURCES: &str =
+    "hosts = [\"b.dev\"]\nresource = \"https://one.dev\"\n[profile.a.at.\"b.dev\"]\nresource = \"https://two.dev\"\n";
+
+fn no_code(code: &str) -> Got {
+    Got::Code(Err(NoCode::Refused(ServerError {
+        code: code.to_owned(),
+        description: String::new(),
+        status: 400,
+        is_silent: false,
+        is_foreign: false,
+        interval: None,
+    })))
+}
+
+fn begun() -> [Got; 6] {
+    let empty = || locked(&Record::default());
+    [Got::Record(None), Got::Terminal(true), empty(), Got::Presence(Presence::Here), Got::Done, empty()]
+}
+
+/// What was approved; without a refresh token.
+fn granted() -> TokenAnswer {
+    TokenAnswer {
+        access_token: Secret::new("at"),
+        id_token: None,
+        refresh_token: None,
+        life: 300,
+        id_life: 0,
+        who: Who::default(),
+    }
+}
+
+#[test]
+fn where_one_resource_is_not_known_the_place_s_own_alone_is_named_and_no_refusal_else_is_asked_about_again() {
+    let (two, one) = (Place::with(RESOURCES), Place::with("hosts = [\"b.dev\"]\nresource = \"https://one.dev\"\n"));
+    let slot = Slot { resource: Some("https://one.dev".to_owned()), ..Slot::default() };
+    let ask = Ask { slot: slot.clone(), ..Ask::default() };
+    for (place, code, is_asked_again) in [
+        (&two, "invalid_target", true),
+        (&two, "invalid_client", false),
+        (&one, "invalid_target", false),
+        (&one, "invalid_client", false),
+    ] {
+        let (_, effect) = place.drive(ask.clone(), begun());
+        let Effect::Send(Call::Start { resources, .. }) = effect else { panic!("{effect:?}") };
+        assert_eq!(resources.len(), if std::ptr::eq(place, &raw const two) { 2 } else { 1 });
+        let (_, effect) = place.drive(ask.clone(), begun().into_iter().chain([no_code(code)]));
+        let own = Call::Start { slot: slot.clone(), resources: vec!["https://one.dev".to_owned()] };
+        let expected = if is_asked_again { Effect::Send(own) } else { Effect::TryLock };
+        assert_eq!(effect, expected, "{code}");
+    }
+}
+
+/// A provider that lets nobody choose the organization at the sign-in, and gave none to renew with: another sign-in would
+/// bring no more than this one did.
+#[test]
+fn what_an_approval_for_this_very_place_did_not_bring_is_not_asked_for_again() {
+    let place = Place::of("provider = \"workos\"\nhosts = [\"git.a.dev\"]\n");
+    let of = |organization: Option<&str>, kind| Ask {
+        slot: Slot { organization: organization.map(str::to_owned), ..Slot::default() },
+        kind,
+        ..Ask::default()
+    };
+    for (ask, is_served) in [
+        (of(None, TokenKind::Access), true),
+        (of(None, TokenKind::Id), false),
+        (of(Some("org"), TokenKind::Access), false),
+    ] {
+        let due = waiting(&pending("dc", 0, 100));
+        let told = [
+            Got::Record(None),
+            Got::Terminal(true),
+            locked(&due),
+            Got::Presence(Presence::Here),
+            Got::Done,
+            locked(&due),
+            Got::Done,
+            Got::Answer(Answer::Granted(Box::new(granted()))),
+            locked(&due),
+            Got::Done,
+        ];
+        let (_, effect) = place.drive(ask.clone(), told);
+        match effect {
+            Effect::End(Outcome::Token(_)) => assert!(is_served, "{ask:?}"),
+            effect => {
+                assert!(!is_served, "{ask:?}: {effect:?}");
+                assert!(failed(&effect).text().starts_with("api.workos.com grant"), "{}", failed(&effect).text());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_code_that_waits_already_takes_on_the_wish_to_choose_another_account() {
+    let place = Place::new();
+    for (was, wished) in [(false, true), (true, false), (true, true), (false, false)] {
+        let kept = waiting(&Pending { selects_account: was, ..pending("dc", 0, 100) });
+        let ask = Ask { want: Want::Code, selects_account: wished, ..Ask::default() };
+        let (_, effect) = place.drive(ask, [Got::Done, locked(&kept), Got::Done]);
+        let Effect::Save(saved) = effect else { panic!("{effect:?}") };
+        let saved = saved.pending.expect("it is kept");
+        assert!(saved.in_advance);
+        assert_eq!(saved.selects_account, was || wished);
+    }
+}
+
+/// Nobody waits for a lock beside a token that lives.
+#[test]
+fn a_token_that_another_renews_serves_at_the_first_look() {
+    let place = Place::new();
+    for (since, is_served) in [(Some(NOW), true), (None, false)] {
+        let record =
+            Record { refresh_token: Some(Secret::new("rt")), renewing_since: since, ..holding(token("at", 10)) };
+        let (_, effect) = place.drive(Ask::default(), [super::record(&record)]);
+        assert_eq!(matches!(effect, Effect::End(Outcome::Token(_))), is_served, "{effect:?}");
+    }
+}
