@@ -76,6 +76,7 @@ use cli::{Cli, Command};
 /// Runs keyfob as `args` say, the first of which is the name it was called by (`git-credential-keyfob` is `keyfob git`),
 /// and returns the exit code: git's helper always 0; for people 0 done, 1 failed, 2 usage, 3 a human is needed.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    process::signals::survive_file_limit();
     let mut args: Vec<OsString> = args.into_iter().collect();
     let verbose = take_verbose(&mut args);
     match parse(&args) {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// Whether a group is its owner's alone: the one that many systems make for each user (umask 002 then lets "the group" write). It is the
 /// primary group of that user and of nobody else, and lists no other member. Where the files do not tell, it is not.
-pub(super) fn is_of_one_alone(owner: u32, group: u32) -> bool {
+pub(crate) fn is_of_one_alone(owner: u32, group: u32) -> bool {
     let read = |path: &str| fs::read_to_string(Path::new(path)).unwrap_or_default();
     is_alone(&read("/etc/passwd"), &read("/etc/group"), owner, group)
 }

@@ -1,7 +1,7 @@
 //! Files, environment and folders, turned into profiles and destinations.
 
 #[cfg(unix)]
-mod accounts;
+pub(crate) mod accounts;
 pub(crate) mod draft;
 pub(crate) mod environment;
 pub(crate) mod file;

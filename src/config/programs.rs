@@ -1,8 +1,11 @@
 //! Programs on PATH, as whoever starts one by its name finds it.
 
+use std::ffi::OsStr;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::environment;
+use crate::process::{self, Answer, With};
 
 /// The file of a program: with `.exe` where that is how files say so.
 pub(crate) fn file_name(name: &str) -> String {
@@ -18,6 +21,28 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
 pub(crate) fn find_in(folders: impl IntoIterator<Item = PathBuf>, name: &str) -> Option<PathBuf> {
     let file = file_name(name);
     folders.into_iter().map(|folder| folder.join(&file)).find(|path| is_program(path))
+}
+
+/// The same for what may be a path already. By the bare name the system would look through PATH with the words in it that depend on
+/// where one is: an empty one is the current folder, which somebody else may have filled.
+pub(crate) fn resolve(program: &OsStr) -> Option<PathBuf> {
+    let path = Path::new(program);
+    let is_bare = path.components().count() == 1 && path.file_name() == Some(program);
+    if is_bare { find(path.to_str()?) } else { Some(path.to_owned()) }
+}
+
+/// Runs a program, by its name or its path, to its end; as [`process::ask`] does.
+///
+/// # Errors
+///
+/// `NotFound`: there is no such program. `TimedOut`: it took too long.
+pub(crate) fn ask<S: AsRef<OsStr>>(
+    program: impl AsRef<OsStr>,
+    args: impl IntoIterator<Item = S>,
+    with: &With<'_>,
+) -> io::Result<Answer> {
+    let program = resolve(program.as_ref()).ok_or(ErrorKind::NotFound)?;
+    process::ask(program, args, with)
 }
 
 /// Whether one of those is here that read docker's configuration in a way of their own: `credHelpers` and no `credsStore`.

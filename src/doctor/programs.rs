@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::report::Area;
 use super::{Visit, errand};
-use crate::config::environment;
 use crate::config::programs::{file_name, find, find_in, is_same, is_writable};
+use crate::config::{environment, programs};
 use crate::error::{Error, Kind};
 use crate::escape::escape;
 use crate::mend::Mend;
@@ -46,7 +46,7 @@ pub(super) fn ourselves(visit: &mut Visit<'_>) {
 /// A program's version as numbers and as it says it. One that is not here is nothing to mend.
 pub(crate) fn version(visit: &mut Visit<'_>, program: &str, args: &[&str]) -> Option<(Version, String)> {
     let report = |visit: &mut Visit<'_>, what: String| visit.report.ok(&Area::Programs, what);
-    let answer = match process::ask(program, args, &With { patience: PATIENCE, ..With::default() }) {
+    let answer = match programs::ask(program, args, &With { patience: PATIENCE, ..With::default() }) {
         Ok(answer) => answer,
         Err(error) if error.kind() == ErrorKind::NotFound => {
             report(visit, format!("{program} is not on PATH"));
@@ -89,7 +89,7 @@ pub(crate) fn ask(
     environment: &[(String, String)],
     stdin: &[u8],
 ) -> io::Result<Answer> {
-    process::ask(program, args, &With { environment, stdin, ..With::default() })
+    programs::ask(program, args, &With { environment, stdin, ..With::default() })
 }
 
 /// Why a program did not answer, to be put after its name.

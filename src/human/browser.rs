@@ -1,7 +1,7 @@
 //! Opens the page to approve on, where the person sits at this machine's desktop. A courtesy: the address and the code are
 //! on the terminal whatever comes of it, and the code is compared there.
 
-use crate::config::environment;
+use crate::config::{environment, programs};
 use crate::process;
 
 /// What says whether a browser would be seen, and which one.
@@ -49,7 +49,10 @@ impl Desktop {
 
 /// Opens `url` where that makes sense; whether a browser was started.
 pub(crate) fn open(url: &str) -> bool {
-    Desktop::here().command(url).is_some_and(|words| process::detach(&words))
+    let Some(mut words) = Desktop::here().command(url) else { return false };
+    let Some(program) = words.first().and_then(|program| programs::resolve(program.as_ref())) else { return false };
+    words[0] = program.to_string_lossy().into_owned();
+    process::detach(&words)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::ground;
 use super::private::{self, Taken};
 use crate::config::folders;
 use crate::error::{Error, Kind, Result};
@@ -14,7 +15,7 @@ const FOLDERS: &[&str] = &["sessions", "passwords", "metadata", "parents"];
 /// Everything about modes, owners and links that keyfob would stumble over, or should.
 pub(crate) fn modes() -> Result<Vec<Error>> {
     let state = folders::state()?;
-    let mut found: Vec<Error> = private::refuse_shared_folder(&state).err().into_iter().collect();
+    let mut found: Vec<Error> = ground::refuse_changeable_way(&state).err().into_iter().collect();
     for folder in FOLDERS.iter().map(|name| state.join(name)).filter(|folder| folder.symlink_metadata().is_ok()) {
         if let Err(error) = private::refuse_open_folder(&folder) {
             found.push(error);

@@ -1,5 +1,5 @@
 //! What is kept between commands, all of it a person's own. Records (file, record), one file a session, read without a lock,
-//! written only under one (lock); beside them metadata and markers; the plain store (passwords); a client's secret. For
+//! written only under one (lock); beside them metadata and markers; the plain store (passwords); a client's secret; who could put others in their place (ground). For
 //! `setup` other programs' files (foreign), what they were before (backups) and copies to work on (scratch); for `doctor` a
 //! look at all of it (examine).
 
@@ -8,6 +8,7 @@ pub(crate) mod client_secret;
 pub(crate) mod examine;
 mod file;
 pub(crate) mod foreign;
+mod ground;
 mod lock;
 pub(crate) mod markers;
 pub(crate) mod metadata;

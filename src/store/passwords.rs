@@ -187,7 +187,7 @@ impl Passwords {
     }
 
     fn read(path: &Path) -> Result<Option<Place>> {
-        let Some(mut bytes) = private::read(path)? else { return Ok(None) };
+        let Some((mut bytes, _)) = private::read_with_file(path)? else { return Ok(None) };
         let place = serde_json::from_slice::<Place>(&bytes);
         bytes.zeroize();
         match place {

@@ -6,11 +6,11 @@ use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::ground;
 use super::lock::{Attempt, Lock};
 use crate::clock::{self, Timestamp};
 use crate::error::{Error, Kind, Result};
 use crate::mend::Mend;
-use crate::process::signals::survive_file_limit;
 
 /// No file of ours is larger; something that is, is none.
 pub(super) const SIZE_LIMIT: u64 = 1 << 20;
@@ -80,9 +80,13 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     read_up_to(path, SIZE_LIMIT)
 }
 
-/// The same, with the file it was read from.
+/// The same for what is served, with the file it was read from: nobody else may be able to put another in its place.
 pub(super) fn read_with_file(path: &Path) -> Result<Option<(Vec<u8>, Opened)>> {
-    read_open(path, SIZE_LIMIT)
+    let read = read_open(path, SIZE_LIMIT)?;
+    if read.is_some() {
+        ground::refuse_changeable(path.parent().unwrap_or(path))?;
+    }
+    Ok(read)
 }
 
 /// Reads a file whole; `None` where there is none. Larger than `limit` it comes as that many bytes and one.
@@ -126,14 +130,17 @@ pub(super) fn take(path: &Path) -> Result<Taken> {
     // Before anything is made in it: run once as another user, we would leave a lock that its owner cannot open.
     if folder.exists() {
         refuse_open_folder(folder)?;
+        ground::refuse_changeable(folder)?;
+    } else if let Err(error) = ground::refuse_changeable_way(folder) {
+        // Nothing is made there, and what a client asks for is served for this once.
+        let mend = error.mend().map(Mend::words).unwrap_or_default();
+        return Ok(Taken::Unwritable(format!("{}; {mend}", error.text())));
     }
     take_in_shared(path)
 }
 
 /// The same in a folder that others may look into.
 pub(super) fn take_in_shared(path: &Path) -> Result<Taken> {
-    // Whoever takes a lock is about to write.
-    survive_file_limit();
     let lock_file = || open(OpenOptions::new().read(true).write(true).create(true).truncate(false), path);
     match in_folder(path, lock_file).and_then(Lock::attempt) {
         // Somebody removed the file between its opening and its locking: whoever comes next would lock another.
@@ -241,7 +248,8 @@ fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
 }
 
 /// What somebody does who is not the owner: nobody is told to give away or to take over another's files.
-const AS_OWNER: &str = "run keyfob as its owner (not by sudo), or point KEYFOB_STATE_DIR to a folder of your own";
+pub(super) const AS_OWNER: &str =
+    "run keyfob as its owner (not by sudo), or point KEYFOB_STATE_DIR to a folder of your own";
 
 /// Makes a folder that is nobody else's, with whatever is missing above it. Never below one of somebody else (`sudo` with a
 /// person's HOME): they could not open what is theirs to use.
@@ -285,7 +293,7 @@ fn is_link(_error: &io::Error) -> bool {
     false
 }
 
-fn link_error(path: &Path) -> Error {
+pub(super) fn link_error(path: &Path) -> Error {
     Error::new(Kind::Broken, format!("{} is a symbolic link, and keyfob follows none there", path.display()))
         .hint(Mend::run("rm").with(path.display()))
 }
@@ -315,19 +323,16 @@ fn refuse_open_file(file: &File, path: &Path) -> Result<fs::Metadata> {
     Ok(meta)
 }
 
-/// A folder of ours with nothing but closed folders in it: others may look, and change nothing.
-pub(super) fn refuse_shared_folder(folder: &Path) -> Result<()> {
-    // A person may have linked it elsewhere: what is there counts.
-    let Ok(real) = folder.canonicalize() else { return Ok(()) };
-    refuse_folder(&real, 0o022, "can be changed by others", "chmod go-w")
-}
-
+/// A folder of ours that is closed to everybody else.
 pub(super) fn refuse_open_folder(folder: &Path) -> Result<()> {
-    refuse_folder(folder, 0o077, "is open to others", "chmod 700")
+    #[cfg(unix)]
+    refuse_folder(folder)?;
+    let _ = folder;
+    Ok(())
 }
 
 #[cfg(unix)]
-fn refuse_folder(folder: &Path, bits: u32, open: &str, mend: &str) -> Result<()> {
+fn refuse_folder(folder: &Path) -> Result<()> {
     use std::os::unix::fs::MetadataExt;
     let meta = fs::symlink_metadata(folder)
         .map_err(|error| Error::broken(format!("cannot look at {}", folder.display()), error))?;
@@ -339,13 +344,8 @@ fn refuse_folder(folder: &Path, bits: u32, open: &str, mend: &str) -> Result<()>
     if meta.uid() != me {
         return Err(error("belongs to somebody else").hint(AS_OWNER));
     }
-    if meta.mode() & bits != 0 {
-        return Err(error(open).hint(Mend::run(mend).with(folder.display())));
+    if meta.mode() & 0o077 != 0 {
+        return Err(error("is open to others").hint(Mend::run("chmod 700").with(folder.display())));
     }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn refuse_folder(_folder: &Path, _bits: u32, _open: &str, _mend: &str) -> Result<()> {
     Ok(())
 }

@@ -79,5 +79,8 @@ mod cves;
 // Bad configuration, broken records, hostile folders, full disks.
 #[cfg(unix)]
 mod adversity;
+// Where others could put something in the place of what is ours.
+#[cfg(unix)]
+mod ground;
 // Help, the manual and the providers' pages are what the program prints.
 mod pages;

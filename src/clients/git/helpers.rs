@@ -2,11 +2,12 @@
 //! "CONFIGURATION OPTIONS"; git-config, `http.<url>.*`). Every matching entry of every file in their order is one list, and
 //! an empty one empties it; each helper is asked in turn, and all of them are handed what worked.
 
+use crate::config::programs;
 use crate::error::{Error, Kind, Result};
 use crate::escape::escape;
 use crate::model::Location;
 use crate::model::location::Scheme;
-use crate::process::{self, With};
+use crate::process::With;
 use crate::redact::Secrets;
 use crate::secret::SecretBytes;
 
@@ -59,7 +60,7 @@ pub(super) enum Runs {
 /// git cannot be run, or cannot read its configuration.
 pub(super) fn ask() -> Result<Vec<HelperLine>> {
     let mend = "run: git config --list --show-origin";
-    let answer = process::ask("git", LISTING, &With::default())
+    let answer = programs::ask("git", LISTING, &With::default())
         .map_err(|error| Error::broken("cannot run git", error).hint(mend))?;
     let text = |bytes: &SecretBytes| String::from_utf8_lossy(bytes.expose()).into_owned();
     let said = text(&answer.stderr);

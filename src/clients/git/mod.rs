@@ -15,7 +15,7 @@ use clap::{Args, FromArgMatches, Parser};
 
 use super::{Call, Client, SetUpClient, Verb, operation};
 use crate::clock::SystemClock;
-use crate::config::{Config, environment, matching};
+use crate::config::{Config, environment, matching, programs};
 use crate::desk::{Errand, Inline, config, setup_command};
 use crate::error::{Error, Kind, Result};
 use crate::human::presence::Asker;
@@ -58,7 +58,7 @@ pub(super) const CLIENT: Client = Client {
 /// What `git config` says of a key as it stands for the command that asks, `-c` options included; `None` where the key
 /// is not set, or git is not there. Raw: `credential.interactive` may be `never`, which `--type=bool` would refuse.
 fn configured(key: &str) -> Option<String> {
-    let answer = process::ask("git", ["config", "--get", key], &process::With::default())
+    let answer = programs::ask("git", ["config", "--get", key], &process::With::default())
         .ok()
         .filter(|answer| answer.succeeded)?;
     Some(String::from_utf8_lossy(answer.stdout.expose()).trim().to_owned())

@@ -9,13 +9,13 @@ use clap::Args;
 use super::LINK;
 use super::helpers::{self, Effective, HelperLine as Helper};
 use super::sections::{self, Section};
-use crate::config::{Config, environment, folders};
+use crate::config::{Config, environment, folders, programs};
 use crate::error::{Error, Kind, Result};
 use crate::escape::{escape, quote};
 use crate::mend::Mend;
 use crate::model::{HostPattern, Location, location};
 use crate::output::say;
-use crate::process::{self, With};
+use crate::process::With;
 use crate::redact::Secrets;
 use crate::setup::links::{self, Found};
 use crate::setup::{Entries, How, change, profile};
@@ -70,7 +70,7 @@ pub(super) fn run(command: &Lines, how: How) -> Result<ExitCode> {
 
 /// Runs git to its end; an error is what it says on stderr.
 fn run_git(args: &[&OsStr]) -> Result<()> {
-    let answer = process::ask("git", args, &With::default())
+    let answer = programs::ask("git", args, &With::default())
         .map_err(|error| Error::broken("cannot run git", error).hint("install git, or put it on PATH"))?;
     if answer.succeeded {
         return Ok(());

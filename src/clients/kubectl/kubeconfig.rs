@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::wire::NO_SERVER;
-use crate::config::{environment, folders};
+use crate::config::{environment, folders, programs};
 use crate::error::{Error, Kind, Result};
 use crate::escape::escape;
-use crate::process::{self, With};
+use crate::process::With;
 use crate::redact::Secrets;
 use crate::store::foreign::Foreign;
 use crate::store::scratch::Scratch;
@@ -147,15 +147,17 @@ pub(crate) fn parse(json: &[u8]) -> Result<View> {
 fn run(args: &[&str], reword: impl Fn(&str) -> String) -> Result<Vec<u8>> {
     let args: Vec<&str> = [NO_SERVER].iter().chain(args).copied().collect();
     let output =
-        process::ask("kubectl", &args, &With { patience: PATIENCE, ..With::default() }).map_err(|error| match error
-            .kind()
-        {
-            ErrorKind::NotFound => {
-                Error::new(Kind::Broken, "kubectl is not on the PATH").hint("install it, or correct PATH")
-            }
-            ErrorKind::TimedOut => Error::new(Kind::Transient, "kubectl does not answer").hint("run the command again"),
-            _ => Error::broken("cannot run kubectl", error),
-        })?;
+        programs::ask("kubectl", &args, &With { patience: PATIENCE, ..With::default() }).map_err(
+            |error| match error.kind() {
+                ErrorKind::NotFound => {
+                    Error::new(Kind::Broken, "kubectl is not on the PATH").hint("install it, or correct PATH")
+                }
+                ErrorKind::TimedOut => {
+                    Error::new(Kind::Transient, "kubectl does not answer").hint("run the command again")
+                }
+                _ => Error::broken("cannot run kubectl", error),
+            },
+        )?;
     if output.succeeded {
         return Ok(output.stdout.expose().to_vec());
     }

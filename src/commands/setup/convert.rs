@@ -9,9 +9,10 @@ use serde_json::Value;
 
 use crate::clients::kubectl::kubeconfig::{self, View};
 use crate::config::draft::Draft;
+use crate::config::programs;
 use crate::error::{Error, Kind, Result};
 use crate::model::{Location, TokenKind, location, provider};
-use crate::process::{self, With};
+use crate::process::With;
 use crate::secret::Secret;
 
 /// A profile found elsewhere.
@@ -185,7 +186,7 @@ fn from_git(url: &str) -> Result<Found> {
         Error::new(Kind::Usage, format!("\"{}\" {why}", location::without_user(url)))
             .hint("write --from git:https://HOST")
     })?;
-    let output = process::ask("git", ["config", "-z", "--get-urlmatch", "credential", &whole], &With::default())
+    let output = programs::ask("git", ["config", "-z", "--get-urlmatch", "credential", &whole], &With::default())
         .map_err(|error| Error::broken("cannot run git", error))?;
     let said = String::from_utf8_lossy(output.stdout.expose());
     // git writes names in lower case.

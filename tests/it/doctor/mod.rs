@@ -237,7 +237,12 @@ fn modes_are_open() {
             "the folder /R/state/sessions is open to others",
             "run: chmod 700 /R/state/sessions",
         ),
-        (home.sandbox.state(), 0o777, "the folder /R/state can be changed by others", "run: chmod go-w /R/state"),
+        (
+            home.sandbox.state(),
+            0o777,
+            "the folder /R/state can be changed by others, who could put another session there",
+            "run: chmod go-w /R/state",
+        ),
         (
             record.clone(),
             0o644,
