@@ -1,28 +1,18 @@
 //! Random parallel requests through all three protocols, killed at random moments, against a provider whose tokens live
 //! a second and whose refresh tokens work once. At the end there must be no torn record, no session lost where the
 //! provider remembers its last answer for a while, and nothing left behind.
-//!
-//! `cargo run --release --example torture -- --seconds 60 --seed 7 [--no-window]`
-#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::unwrap_used, reason = "a trial, not the product")]
-
-#[path = "../tests/it/support/http.rs"]
-#[allow(dead_code, clippy::pedantic, unreachable_pub, missing_docs, reason = "shared with the tests")]
-mod http;
-#[path = "../tests/it/support/provider.rs"]
-#[allow(dead_code, clippy::pedantic, unreachable_pub, missing_docs, reason = "shared with the tests")]
-mod provider;
 
 use std::collections::HashMap;
-use std::fs;
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use provider::{CLIENT_ID, Endpoint, Manners, Provider};
+use crate::Random;
+use crate::home::Home;
+use crate::provider::{CLIENT_ID, Endpoint, Manners, Provider};
 
 /// As many sessions, each with a host and an account of its own.
 const SESSIONS: u64 = 24;
@@ -33,46 +23,36 @@ const LOST_APPROVAL: &str =
 /// Said where this machine is so busy that a token of a second has run out twice before it could be printed.
 const RAN_OUT: &str = "ran out before it could be used";
 
-fn main() -> ExitCode {
-    // The links in the throw-away home run us by these names: what answers then is keyfob itself.
-    let called = std::env::args_os().next().unwrap_or_default();
-    if Path::new(&called).file_stem().is_some_and(|name| name.to_string_lossy().contains("keyfob")) {
-        return keyfob::run(std::env::args_os());
-    }
-    let mut options = Options { seconds: 20, seed: 1, window: true };
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let mut number = || args.next().and_then(|text| text.parse().ok());
-        match arg.as_str() {
-            "--seconds" => options.seconds = number().unwrap_or(options.seconds),
-            "--seed" => options.seed = number().unwrap_or(options.seed),
-            "--no-window" => options.window = false,
-            _ => {
-                println!("usage: torture [--seconds N] [--seed S] [--no-window]");
-                return ExitCode::from(2);
-            }
-        }
-    }
-    torture(options)
-}
-
 #[derive(Clone, Copy)]
-struct Options {
+pub(crate) struct Options {
     seconds: u64,
+    /// As many processes killed are enough, however long that takes; 0 counts seconds alone.
+    kills: u64,
     seed: u64,
     /// Whether the provider answers a replayed refresh token with the same successor for 30 seconds.
     window: bool,
 }
 
-/// Marsaglia's xorshift: the same seed makes the same choices, if not the same moments.
-struct Random(u64);
+impl Options {
+    pub(crate) fn of(args: &[String]) -> Option<Self> {
+        let mut options = Self { seconds: 20, kills: 0, seed: 1, window: true };
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            let mut number = || args.next().and_then(|text| text.parse().ok());
+            match arg.as_str() {
+                "--seconds" => options.seconds = number()?,
+                "--kills" => options.kills = number()?,
+                "--seed" => options.seed = number()?,
+                "--no-window" => options.window = false,
+                _ => return None,
+            }
+        }
+        Some(options)
+    }
 
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
+    /// Whether it has not gone on for long enough.
+    fn goes_on(&self, began: Instant, killed: u64) -> bool {
+        if self.kills > 0 { killed < self.kills } else { began.elapsed() < Duration::from_secs(self.seconds) }
     }
 }
 
@@ -87,9 +67,10 @@ struct Tally {
 
 type Running = Arc<Mutex<HashMap<u64, Child>>>;
 
-fn torture(options: Options) -> ExitCode {
-    let Options { seconds, seed, window } = options;
-    println!("seed {seed}, {seconds} seconds, replay window {}", if window { "30 s" } else { "none" });
+pub(crate) fn run(options: Options) -> ExitCode {
+    let Options { seconds, kills, seed, window } = options;
+    let end = if kills > 0 { format!("{kills} kills") } else { format!("{seconds} seconds") };
+    println!("seed {seed}, {end}, replay window {}", if window { "30 s" } else { "none" });
     let manners = Manners {
         token_life: 1,
         approves_by_itself: true,
@@ -97,20 +78,18 @@ fn torture(options: Options) -> ExitCode {
         ..Manners::default()
     };
     let provider = Provider::with(manners);
-    let home = Home::new(&provider);
+    let home = Home::new(&profiles(&provider));
     let (tally, running) = (Arc::new(Tally::default()), Running::default());
     aim_at_the_gap(&provider, &running, &tally, seed);
 
-    let end = Instant::now() + Duration::from_secs(seconds);
+    let began = Instant::now();
     let workers: Vec<_> = (0..WORKERS)
         .map(|number| {
             let (home, tally, running) = (home.clone(), Arc::clone(&tally), Arc::clone(&running));
-            let mut random = Random(
-                (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (number + 1).wrapping_mul(0xbf58_476d_1ce4_e5b9),
-            );
+            let mut random = Random::new(seed, number);
             thread::spawn(move || {
                 let mut serial = number;
-                while Instant::now() < end {
+                while options.goes_on(began, tally.killed.load(Ordering::Relaxed)) {
                     one(&home, &tally, &running, &mut random, serial);
                     serial += WORKERS;
                 }
@@ -126,7 +105,7 @@ fn torture(options: Options) -> ExitCode {
 /// Half the crashes are aimed: when the provider has rotated and not yet answered, everybody who runs is killed.
 fn aim_at_the_gap(provider: &Provider, running: &Running, tally: &Arc<Tally>, seed: u64) {
     let (running, tally) = (Arc::clone(running), Arc::clone(tally));
-    let random = Mutex::new(Random(seed + 99));
+    let random = Mutex::new(Random::new(seed, WORKERS));
     provider.when_refreshed(move || {
         if random.lock().unwrap().below(4) == 0 {
             for child in running.lock().unwrap().values_mut() {
@@ -140,7 +119,7 @@ fn aim_at_the_gap(provider: &Provider, running: &Running, tally: &Arc<Tally>, se
 
 /// One process: any client, killed or left alone.
 fn one(home: &Home, tally: &Tally, running: &Running, random: &mut Random, serial: u64) {
-    let (mut command, input) = home.client(random.below(3), random.below(SESSIONS));
+    let (mut command, input) = client(home, random.below(3), random.below(SESSIONS));
     let kill_after = (random.below(2) == 0).then(|| Duration::from_micros(random.below(3_000)));
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let (mut stdin, stdout, stderr) = (child.stdin.take().unwrap(), child.stdout.take(), child.stderr.take());
@@ -179,50 +158,26 @@ fn one(home: &Home, tally: &Tally, running: &Running, random: &mut Random, seria
     }
 }
 
-#[derive(Clone)]
-struct Home {
-    root: Arc<tempfile::TempDir>,
+fn profiles(provider: &Provider) -> String {
+    let url = provider.url();
+    let profile = |number: u64| {
+        format!(
+            "[profile.a{number}]\nprovider = \"workos\"\nclient_id = \"{CLIENT_ID}\"\nbase_url = \"{url}\"\n\
+             hosts = [\"h{number}.dev\"]\naccount = \"a{number}\"\n"
+        )
+    };
+    (0..SESSIONS).map(profile).collect()
 }
 
-impl Home {
-    fn new(provider: &Provider) -> Self {
-        let root = tempfile::tempdir().unwrap();
-        for name in keyfob::links().into_iter().chain(["keyfob"]) {
-            let name = root.path().join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-            fs::hard_link(std::env::current_exe().unwrap(), &name)
-                .or_else(|_| fs::copy(std::env::current_exe().unwrap(), &name).map(drop))
-                .unwrap();
-        }
-        let url = provider.url();
-        let profile = |number: u64| {
-            format!(
-                "[profile.a{number}]\nprovider = \"workos\"\nclient_id = \"{CLIENT_ID}\"\nbase_url = \"{url}\"\n\
-                 hosts = [\"h{number}.dev\"]\naccount = \"a{number}\"\n"
-            )
-        };
-        let config: String = (0..SESSIONS).map(profile).collect();
-        fs::write(root.path().join("config.toml"), config).unwrap();
-        Self { root: Arc::new(root) }
-    }
-
-    fn client(&self, which: u64, session: u64) -> (Command, String) {
-        let (root, account) = (self.root.path(), format!("a{session}"));
-        let (name, args, input) = match which {
-            0 => ("git-credential-keyfob", vec!["get"], format!("protocol=https\nhost=h{session}.dev\n\n")),
-            1 => ("docker-credential-keyfob", vec!["get"], format!("h{session}.dev")),
-            _ => ("keyfob", vec!["kubectl", "--profile", &account], String::new()),
-        };
-        let mut command = Command::new(root.join(name));
-        command.args(args).env_clear().current_dir(root);
-        command.env("KEYFOB_CONFIG", root.join("config.toml")).env("KEYFOB_STATE_DIR", root.join("state"));
-        command.env("KEYFOB_INTERACTIVE", "always").env("HOME", root);
-        (command, input)
-    }
-
-    fn files(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(self.root.path().join("state").join("sessions")).into_iter().flatten();
-        entries.map(|entry| entry.unwrap().path()).collect()
-    }
+/// One of the clients, and what it says on stdin.
+fn client(home: &Home, which: u64, session: u64) -> (Command, String) {
+    let account = format!("a{session}");
+    let (name, args, input) = match which {
+        0 => ("git-credential-keyfob", vec!["get"], format!("protocol=https\nhost=h{session}.dev\n\n")),
+        1 => ("docker-credential-keyfob", vec!["get"], format!("h{session}.dev")),
+        _ => ("keyfob", vec!["kubectl", "--profile", &account], String::new()),
+    };
+    (home.command(name, &args), input)
 }
 
 fn report(provider: &Provider, home: &Home, tally: &Tally, window: bool) -> ExitCode {
@@ -230,7 +185,7 @@ fn report(provider: &Provider, home: &Home, tally: &Tally, window: bool) -> Exit
     // crash left.
     thread::sleep(Duration::from_secs(2));
     let gets_in = |session: u64| {
-        let (mut command, input) = home.client(0, session);
+        let (mut command, input) = client(home, 0, session);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         let done = child.wait_with_output().unwrap();
