@@ -25,9 +25,15 @@ fn the_set_up_of_this_folder_is_healthy() {
     let before = world.asked();
     assert!(world.quietly(&["get", "pods"]).contains("\nhello "));
     assert_eq!(world.asked(), before);
-    // With the cluster's particulars as well.
+    // An entry from before: what the doctor says is what mends it.
+    world.edit("provideClusterInfo: true", "provideClusterInfo: false");
+    let told = doctor(&world, &[]);
+    assert!(
+        told.stdout.contains("\n           run: keyfob setup kubectl --profile acme --user acme\n"),
+        "{}",
+        told.stdout
+    );
     world.edit("provideClusterInfo: false", "provideClusterInfo: true");
-    assert_eq!(doctor(&world, &[]).code, Some(0));
     let done = doctor(&world, &["--audience", "k8s"]);
     assert_eq!(done.code, Some(1), "{done:?}");
     assert!(done.stdout.contains("has no audience, and its server expects k8s\n"), "{}", done.stdout);

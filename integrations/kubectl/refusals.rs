@@ -78,6 +78,46 @@ fn nobody_is_asked_where_nobody_is() {
     assert_eq!(world.server.log(), Vec::<String>::new(), "without a token kubectl does not even try");
 }
 
+/// kubectl itself tells what there is between it and the server.
+#[test]
+fn a_way_that_is_not_listed_is_refused() {
+    let Some(world) = World::approving() else { return };
+    world.sign_in();
+    let refused = |says: &str| {
+        let before = (world.provider.seen().len(), world.server.log().len());
+        let done = world.run(&["get", "--raw", "/version"]);
+        assert!(done.code == Some(1) && done.stderr.contains(says), "{says}: {}", done.stderr);
+        assert_eq!((world.provider.seen().len(), world.server.log().len()), before, "nobody was told anything");
+    };
+    let server = format!("server: {}\n", world.server.url());
+    let with = |line: &str| world.edit(&server, &format!("{server}    {line}\n"));
+    let without = |line: &str| world.edit(&format!("    {line}\n"), "");
+    let blind = "insecure-skip-tls-verify: true";
+    let certificate = format!("certificate-authority-data: {}", world.server.certificate_authority_data());
+    world.edit(&certificate, blind);
+    refused("(insecure-skip-tls-verify)");
+    world.edit(blind, &certificate);
+    for (line, says) in [
+        ("proxy-url: http://127.0.0.1:9", "through the proxy http://127.0.0.1:9, which acme does not list"),
+        ("tls-server-name: other.dev", "takes other.dev for "),
+    ] {
+        // Before 1.23 it does not tell of a proxy.
+        with(line);
+        refused(says);
+        without(line);
+    }
+    world.edit("provideClusterInfo: true", "provideClusterInfo: false");
+    refused("run: keyfob setup kubectl --profile acme --user NAME");
+    world.edit("provideClusterInfo: false", "provideClusterInfo: true");
+    // Listed, it is let in: the certificate of this server has the name.
+    with("tls-server-name: localhost");
+    refused("takes localhost for ");
+    let at = format!("[profile.acme.at.\"{}\"]\ntls_server_name = \"localhost\"\n", world.server.url());
+    let file = std::fs::read_to_string(world.sandbox.config()).unwrap();
+    world.sandbox.configure(&format!("{file}{at}"));
+    world.quietly(&["get", "--raw", "/version"]);
+}
+
 #[test]
 fn a_cluster_that_is_not_in_the_list_is_refused() {
     let Some(world) = World::approving() else { return };
@@ -85,7 +125,6 @@ fn a_cluster_that_is_not_in_the_list_is_refused() {
     world.sandbox.configure(
         &std::fs::read_to_string(world.sandbox.config()).unwrap().replace(&world.server.url(), "https://k8s.acme.dev"),
     );
-    world.edit("provideClusterInfo: false", "provideClusterInfo: true");
     let before = (world.provider.seen().len(), world.server.log().len());
     let done = world.run(&["get", "--raw", "/version"]);
     assert_eq!(done.code, Some(1), "{done:?}");

@@ -90,7 +90,6 @@ fn the_server_can_be_told_with_as_many_certificates_as_linux_allows() {
     let Some(world) = World::approving() else { return };
     let one = world.server.certificate_authority_data();
     world.edit(&one, &STANDARD.encode(world.server.certificate().repeat(100_000 / one.len())));
-    world.edit("provideClusterInfo: false", "provideClusterInfo: true");
     world.sign_in();
     world.quietly(&["get", "pods"]);
     assert_eq!(world.asked(), (1, 0));

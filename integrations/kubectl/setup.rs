@@ -66,7 +66,7 @@ fn files(world: &World) -> Vec<String> {
 
 const COMMAND: &str = "kubectl config set-credentials acme --exec-api-version=client.authentication.k8s.io/v1 \
                        --exec-command=keyfob --exec-arg=kubectl --exec-arg=--profile --exec-arg=acme \
-                       --exec-interactive-mode=Never --exec-provide-cluster-info=false";
+                       --exec-interactive-mode=Never --exec-provide-cluster-info=true";
 const ALLOWLIST: &str = "only where kubectl (1.35 or newer) has an allowlist of plugins:\n  kubectl kuberc set --section \
                          credentialplugin --policy=Allowlist --allowlist-entry=command=keyfob\n";
 
@@ -111,8 +111,8 @@ fn set_up_let_in_and_undone() {
     let before = read(&path);
     let shown = path.display().to_string();
     let follows = format!(
-        "any cluster this user is taken to gets the token; with --cluster-info only those of the profile\ncontext acme \
-         has this user\n{ALLOWLIST}"
+        "kubectl tells its server (provideClusterInfo): those in clusters of the profile get the token\ncontext acme has this \
+         user\n{ALLOWLIST}"
     );
 
     assert_eq!(said(setup(&world, &["--dry-run"])), format!("{shown}: would be changed\n  {COMMAND}\n{follows}"));
@@ -133,7 +133,7 @@ fn set_up_let_in_and_undone() {
             "env": null,
             "installHint": "keyfob signs you in to this cluster. Put it on the PATH, then run: keyfob login acme",
             "interactiveMode": "Never",
-            "provideClusterInfo": false,
+            "provideClusterInfo": true,
         })
     );
     let whole = read(&path);
@@ -288,6 +288,8 @@ fn clusters_that_take_different_tokens_are_told_apart() {
     world.connect(&format!("[profile.acme.at.\"{cluster}\"]\ntoken = \"id\"\n"));
     let text = read(&world.sandbox.config()).replace("clusters = [", "clusters = [\"https://k8s.other.dev\", ");
     world.sandbox.configure(&text);
+    let bound = read(&world.sandbox.config());
+    world.sandbox.configure(&bound.replace("clusters = [", "bind_clusters = false\nclusters = ["));
     let done = said(setup(&world, &[]));
     assert!(done.contains(" --exec-provide-cluster-info=true\n"), "{done}");
     assert!(
@@ -296,6 +298,48 @@ fn clusters_that_take_different_tokens_are_told_apart() {
     );
     world.sign_in();
     assert_eq!(world.last(), "GET /version id 200");
+}
+
+/// Cluster information above 90 KB does not reach a plugin: kubectl would not even start it.
+#[test]
+fn what_does_not_reach_a_plugin_is_measured() {
+    let Some(world) = world("") else { return };
+    let path = kubeconfig(&world);
+    let ca = path.with_file_name("ca.crt");
+    fs::write(&ca, world.server.certificate().repeat((91 << 10) / world.server.certificate().len() + 1)).unwrap();
+    let small = format!("certificate-authority-data: {}", world.server.certificate_authority_data());
+    let text = read(&path).replace(&small, "certificate-authority: ca.crt");
+    fs::write(&path, &text).unwrap();
+    let done = setup(&world, &[]);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""), "{done:?}");
+    assert!(done.stderr.starts_with("keyfob: what kubectl would tell of the cluster acme ("), "{done:?}");
+    assert!(done.stderr.contains(" KB) does not reach a plugin\nkeyfob: hint: above 90 KB"), "{done:?}");
+    assert!(done.stderr.contains("set bind_clusters = false in acme"), "{done:?}");
+    assert_eq!(read(&path), text);
+    let bound = read(&world.sandbox.config());
+    world.sandbox.configure(&bound.replace("clusters = [", "bind_clusters = false\nclusters = ["));
+    let done = said(setup(&world, &[]));
+    assert!(done.contains(" --exec-provide-cluster-info=false\n"), "{done}");
+    assert!(done.contains("\nany cluster this user is taken to gets the token; with --cluster-info"), "{done}");
+    world.sign_in();
+    assert_eq!(world.last(), "GET /version access 200");
+}
+
+/// What an earlier keyfob wrote is one command from what is bound.
+#[test]
+fn an_entry_that_does_not_tell_is_mended_by_one_command() {
+    let Some(world) = world(
+        "- name: acme\n  user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: keyfob, args: [kubectl, --profile, \
+         acme], interactiveMode: Never}}\n",
+    ) else {
+        return;
+    };
+    let done = world.run(&["get", "--raw", "/version"]);
+    let mend = "run: keyfob setup kubectl --profile acme --user NAME\n";
+    assert!(done.code == Some(1) && done.stderr.contains(mend), "{done:?}");
+    said(setup(&world, &["--profile", "acme"]));
+    world.sign_in();
+    assert_eq!(world.last(), "GET /version access 200");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::{Config, PlainStore};
 use crate::error::Result;
 use crate::model::location::Scheme;
 use crate::model::provider::{self, Preset, Stage};
-use crate::model::{Destination, HostPattern, Profile, Slot};
+use crate::model::{Destination, HostPattern, Profile, Route, Slot, location};
 
 /// Reads a configuration file's text. `path` is for its errors.
 pub(crate) fn parse(text: &str, path: &Path) -> Result<Config> {
@@ -134,16 +134,25 @@ fn check(raw: RawProfile, name: Option<String>, source: &Source<'_>, at: Option<
     let plain = destination(&raw, &RawDestination::default(), preset);
     let mut hosts = Vec::with_capacity(raw.hosts.len());
     for entry in &raw.hosts {
-        hosts.push((host_entry(source, entry)?, plain.clone()));
+        hosts.push((host_entry("hosts", source, entry)?, plain.clone()));
     }
     let mut clusters = Vec::with_capacity(raw.clusters.len());
     for entry in &raw.clusters {
-        let location = source.location("clusters", entry)?;
-        clusters.push((HostPattern { wildcard: false, location }, plain.clone()));
+        clusters.push((host_entry("clusters", source, entry)?, plain.clone()));
+    }
+    if let Some(bind) = raw.bind_clusters.as_ref().filter(|bind| *bind.get_ref() && clusters.is_empty()) {
+        let what = "bind_clusters: there are no clusters to answer, and so any server would get the token";
+        return Err(source.error(Some(bind.span()), what).hint("add clusters = [\"https://HOST:PORT\"]"));
     }
     for (key, overrides) in &raw.at {
-        let entry = host_entry(source, key)?;
-        let to = destination(&raw, overrides, preset);
+        let entry = host_entry("at", source, key)?;
+        let mut to = destination(&raw, overrides, preset);
+        to.route = route(source, overrides)?;
+        let routed = overrides.proxy.as_ref().or(overrides.tls_server_name.as_ref());
+        if let Some(routed) = routed.filter(|_| clusters.iter().all(|(known, _)| *known != entry)) {
+            let what = "proxy and tls_server_name are for an entry of clusters";
+            return Err(source.error(Some(routed.span()), what).hint("leave them out"));
+        }
         let mut named = false;
         for (_, destination) in hosts.iter_mut().chain(&mut clusters).filter(|(known, _)| *known == entry) {
             *destination = to.clone();
@@ -178,6 +187,7 @@ fn check(raw: RawProfile, name: Option<String>, source: &Source<'_>, at: Option<
         keep_refresh_token,
         hosts,
         clusters,
+        bind_clusters: raw.bind_clusters.is_none_or(Spanned::into_inner),
         plain,
     })
 }
@@ -203,19 +213,35 @@ fn destination(raw: &RawProfile, own: &RawDestination, preset: &Preset) -> Desti
             scopes,
             foreign: None,
         },
+        route: Route::default(),
     }
 }
 
-fn host_entry(source: &Source<'_>, entry: &Spanned<String>) -> Result<HostPattern> {
+/// How a client may reach a cluster, as it is compared.
+fn route(source: &Source<'_>, own: &RawDestination) -> Result<Route> {
+    let proxy = own.proxy.as_ref().map(|url| {
+        location::proxy(url.get_ref()).ok_or_else(|| {
+            let what = format!("proxy: \"{}\" is no proxy's address", location::without_user(url.get_ref()));
+            source
+                .error(Some(url.span()), what)
+                .hint("write it as \"http://HOST:PORT\", as proxy-url of the kubeconfig has it")
+        })
+    });
+    let name = own.tls_server_name.as_ref().map(|name| source.location("tls_server_name", name));
+    Ok(Route { proxy: proxy.transpose()?, tls_server_name: name.transpose()?.map(|place| place.host) })
+}
+
+/// An entry of the list `key`.
+fn host_entry(key: &str, source: &Source<'_>, entry: &Spanned<String>) -> Result<HostPattern> {
     let text = entry.get_ref();
     let bare = text.strip_prefix("https://").unwrap_or(text);
     let wildcard = bare.strip_prefix("*.");
     let location = match wildcard {
-        None => source.location("hosts", entry)?,
+        None => source.location(key, entry)?,
         Some(rest) => {
-            let location = source.location("hosts", &Spanned::new(entry.span(), rest.to_owned()))?;
+            let location = source.location(key, &Spanned::new(entry.span(), rest.to_owned()))?;
             if location.scheme != Scheme::Https || !location.host.contains('.') {
-                let what = format!("hosts: \"{}\" is too wide", text.escape_debug());
+                let what = format!("{key}: \"{}\" is too wide", text.escape_debug());
                 return Err(source.error(Some(entry.span()), what).hint("name a domain of yours: \"*.git.acme.dev\""));
             }
             location

@@ -25,6 +25,15 @@ impl HostPattern {
     }
 }
 
+/// The entry that names `asked` most closely, out of `hosts` or `clusters`.
+pub(crate) fn closest<'a>(
+    entries: &'a [(HostPattern, Destination)],
+    asked: &Location,
+) -> Option<(Closeness, &'a HostPattern, &'a Destination)> {
+    let close = entries.iter().filter_map(|(entry, to)| Some((entry.closeness(asked)?, entry, to)));
+    close.max_by_key(|(closeness, ..)| *closeness)
+}
+
 /// The profile and destination that answer for `asked`, out of `profiles`; `None` where it is nobody's.
 ///
 /// `username` is the one the request names, in its URL or by an earlier helper: it must be the profile's `account` or
@@ -36,9 +45,8 @@ pub(crate) fn choose<'a>(
 ) -> Result<Option<(&'a Profile, &'a Destination)>> {
     let mut candidates: Vec<(Option<Closeness>, &Profile, &Destination)> = Vec::new();
     for profile in profiles {
-        let close = profile.hosts.iter().filter_map(|(entry, to)| Some((Some(entry.closeness(asked)?), profile, to)));
-        if let Some(candidate) = close.max_by_key(|(closeness, ..)| *closeness) {
-            candidates.push(candidate);
+        if let Some((closeness, _, to)) = closest(&profile.hosts, asked) {
+            candidates.push((Some(closeness), profile, to));
         }
     }
     if let Some(wanted) = username.filter(|name| !name.is_empty()) {

@@ -41,6 +41,7 @@ pub(super) struct RawProfile {
     pub(super) hosts: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) clusters: Vec<Spanned<String>>,
+    pub(super) bind_clusters: Option<Spanned<bool>>,
     // For every destination:
     pub(super) username: Option<String>,
     pub(super) auth: Option<Auth>,
@@ -79,6 +80,9 @@ pub(super) struct RawDestination {
     pub(super) resource: Option<String>,
     pub(super) organization: Option<String>,
     pub(super) scopes: Option<Vec<String>>,
+    // For an entry of clusters, where a client reaches it so:
+    pub(super) proxy: Option<Spanned<String>>,
+    pub(super) tls_server_name: Option<Spanned<String>>,
 }
 
 /// What is read: a text, and the file it stands in, to turn a span into a line. The command line has no lines.

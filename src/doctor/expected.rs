@@ -3,6 +3,7 @@
 use super::report::Area;
 use super::{Visit, area, written};
 use crate::broker::discover;
+use crate::config::matching;
 use crate::escape::escape;
 use crate::mend::Mend;
 use crate::model::{Destination, Location, Profile, Token, TokenKind};
@@ -19,7 +20,7 @@ pub(crate) struct Expected<'a> {
 /// Compares the token kept for the named host with what is expected there. What a cluster gets is kubectl's to say.
 pub(crate) fn compare_kept(visit: &mut Visit<'_>, profile: &Profile, record: &Record) {
     let named = visit.named;
-    let is_cluster = profile.clusters.iter().any(|(entry, _)| Some(&entry.location) == named);
+    let is_cluster = named.is_some_and(|named| matching::closest(&profile.clusters, named).is_some());
     if is_cluster {
         return;
     }
@@ -109,12 +110,8 @@ pub(crate) fn compare_claims(
 
 /// The table of a place in the configuration, as an edit names it.
 fn at(profile: &Profile, named: &Location) -> String {
-    let entry = profile
-        .clusters
-        .iter()
-        .chain(&profile.hosts)
-        .map(|(entry, _)| entry)
-        .find(|entry| entry.location == *named || entry.closeness(named).is_some());
+    let entry = [&profile.clusters, &profile.hosts].into_iter().find_map(|entries| matching::closest(entries, named));
+    let entry = entry.map(|(_, entry, _)| entry);
     match (&profile.name, entry) {
         (Some(name), Some(entry)) => {
             let file = profile.written_at.rsplit_once(':').map_or(profile.written_at.as_str(), |(file, _)| file);

@@ -138,7 +138,7 @@ impl<'a> Visit<'a> {
             return Ok(Concerned { profiles, hosts });
         };
         let chosen = matching::choose(config.profiles.iter(), named, user)?.map(|(profile, _)| profile);
-        let has_cluster = |profile: &&Profile| profile.clusters.iter().any(|(entry, _)| entry.location == *named);
+        let has_cluster = |profile: &&Profile| matching::closest(&profile.clusters, named).is_some();
         let mut profiles: Vec<&Profile> = config.profiles.iter().filter(has_cluster).collect();
         let hosts = chosen.map(|profile| Host::named(profile, named));
         if let Some(profile) = chosen.filter(|profile| profiles.iter().all(|known| known.title() != profile.title())) {
@@ -155,9 +155,9 @@ impl<'a> Visit<'a> {
     /// What the named place takes of a profile, if it is one of its places.
     pub(crate) fn destination(&self, profile: &'a Profile) -> Option<&'a Destination> {
         let named = self.named?;
-        let cluster = profile.clusters.iter().find(|(entry, _)| entry.location == *named);
+        let cluster = matching::closest(&profile.clusters, named);
         let host = || matching::choose([profile].into_iter(), named, None).ok().flatten();
-        cluster.map(|(_, destination)| destination).or_else(|| host().map(|(_, destination)| destination))
+        cluster.map(|(.., destination)| destination).or_else(|| host().map(|(_, destination)| destination))
     }
 }
 

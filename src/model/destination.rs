@@ -92,6 +92,15 @@ impl<'de> Deserialize<'de> for Slot {
     }
 }
 
+/// What a client may put between itself and a cluster: it decides who reads the token on its way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Route {
+    /// As [`super::location::proxy`] spells it.
+    pub(crate) proxy: Option<String>,
+    /// The name that the server's certificate may have in the place of its host, in lower case.
+    pub(crate) tls_server_name: Option<String>,
+}
+
 /// One place where a profile's tokens go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Destination {
@@ -100,6 +109,15 @@ pub(crate) struct Destination {
     pub(crate) auth: Auth,
     pub(crate) token: TokenKind,
     pub(crate) slot: Slot,
+    /// For a cluster.
+    pub(crate) route: Route,
+}
+
+impl Destination {
+    /// Whether another takes the very token that this one takes.
+    pub(crate) fn takes_the_same(&self, other: &Self) -> bool {
+        (self.token, &self.slot) == (other.token, &other.slot)
+    }
 }
 
 /// An entry of `hosts` or `clusters`.
@@ -132,9 +150,8 @@ impl HostPattern {
 
 impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let location = self.location.to_string();
-        let shown = location.strip_prefix("https://").filter(|_| self.location.path.is_empty()).unwrap_or(&location);
-        write!(f, "{}{shown}", if self.wildcard { "*." } else { "" })
+        let url = self.url();
+        f.write_str(url.strip_prefix("https://").filter(|_| self.location.path.is_empty()).unwrap_or(&url))
     }
 }
 

@@ -71,6 +71,9 @@ impl Location {
         if rest.contains(['?', '#']) || authority.contains('@') {
             return Err(Unusable::Extra);
         }
+        // The dot of the root, behind a whole name (RFC 1034 section 3.1), names no other place.
+        let rooted = authority.split_once(".:").map(|(host, port)| format!("{host}:{port}"));
+        let authority = rooted.as_deref().unwrap_or(authority.strip_suffix('.').unwrap_or(authority));
         Self::new(scheme, authority, path)
     }
 
@@ -127,6 +130,22 @@ pub(crate) fn without_user(url: &str) -> String {
     format!("{scheme}{separator}{shown}").escape_debug().to_string()
 }
 
+/// A proxy as it is compared: `scheme://host:port`, whoever signs in there. `None` where it is no proxy's address.
+pub(crate) fn proxy(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let scheme = scheme.to_ascii_lowercase();
+    let usual = match scheme.as_str() {
+        "http" => "80",
+        "https" => "443",
+        "socks5" | "socks5h" => "1080",
+        _ => return None,
+    };
+    let authority = rest.strip_suffix('/').unwrap_or(rest);
+    let (host, port) = split_port(authority.rsplit_once('@').map_or(authority, |(_, place)| place)).ok()?;
+    let port: u16 = port.unwrap_or(usual).parse().ok()?;
+    Some(format!("{scheme}://{}:{port}", normal_host(host).ok()?))
+}
+
 fn split_port(authority: &str) -> Result<(&str, Option<&str>), Unusable> {
     if let Some(bracketed) = authority.strip_prefix('[') {
         let (host, rest) = bracketed.split_once(']').ok_or(Unusable::Host)?;
@@ -145,7 +164,12 @@ fn normal_host(host: &str) -> Result<String, Unusable> {
     let is_name = !host.is_empty()
         && host.len() <= 253
         && host.split('.').all(|label| !label.is_empty() && label.bytes().all(name));
-    if is_name || host.parse::<Ipv6Addr>().is_ok() { Ok(host.to_ascii_lowercase()) } else { Err(Unusable::Host) }
+    match host.parse::<Ipv6Addr>() {
+        // One spelling (RFC 5952).
+        Ok(address) => Ok(address.to_string()),
+        Err(_) if is_name => Ok(host.to_ascii_lowercase()),
+        Err(_) => Err(Unusable::Host),
+    }
 }
 
 fn segments(path: &str) -> Result<Vec<String>, Unusable> {
@@ -154,7 +178,7 @@ fn segments(path: &str) -> Result<Vec<String>, Unusable> {
         return Ok(Vec::new());
     }
     path.split('/')
-        .map(|segment| match segment {
+        .map(|segment| match segment.to_ascii_lowercase().replace("%2e", ".").as_str() {
             "" | "." | ".." => Err(Unusable::Path),
             _ if segment.chars().any(|c| c.is_control() || c.is_whitespace()) => Err(Unusable::Path),
             _ => Ok(segment.to_owned()),
@@ -190,8 +214,29 @@ mod tests {
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
             ("http://localhost:80/x/y", "http://localhost/x/y"),
             ("[::1]:7000", "https://[::1]:7000"),
+            ("[0:0:0::1]:7000", "https://[::1]:7000"),
+            ("https://[2001:DB8::0:1]", "https://[2001:db8::1]"),
+            ("https://k8s.acme.dev.:6443/x", "https://k8s.acme.dev:6443/x"),
+            ("https://k8s.acme.dev.", "https://k8s.acme.dev"),
         ] {
             assert_eq!(Location::parse(text).map(|l| l.to_string()).as_deref(), Ok(said));
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_its_place_whoever_signs_in_there() {
+        for (url, place) in [
+            ("http://proxy.acme.dev:3128", Some("http://proxy.acme.dev:3128")),
+            ("HTTP://ann:pw@Proxy.acme.dev:3128/", Some("http://proxy.acme.dev:3128")),
+            ("https://proxy.acme.dev", Some("https://proxy.acme.dev:443")),
+            ("socks5://[0::1]", Some("socks5://::1:1080")),
+            ("proxy.acme.dev:3128", None),
+            ("ftp://proxy.acme.dev", None),
+            ("http://proxy.acme.dev/x", None),
+            ("http://", None),
+            ("", None),
+        ] {
+            assert_eq!(proxy(url).as_deref(), place, "{url}");
         }
     }
 
@@ -205,6 +250,8 @@ mod tests {
             ("https://", Unusable::Host),
             ("", Unusable::Host),
             ("a..b", Unusable::Host),
+            ("a..", Unusable::Host),
+            (".", Unusable::Host),
             ("a b", Unusable::Host),
             ("git.acme.dev\n", Unusable::Host),
             ("g\u{131}t.dev", Unusable::Host),
@@ -219,6 +266,7 @@ mod tests {
             ("https://git.acme.dev#x", Unusable::Extra),
             ("https://git.acme.dev/a//b", Unusable::Path),
             ("https://git.acme.dev/../b", Unusable::Path),
+            ("https://git.acme.dev/a/%2E%2e/b", Unusable::Path),
         ] {
             assert_eq!(Location::parse(text), Err(why), "{text}");
         }

@@ -10,7 +10,7 @@ mod server;
 mod token;
 
 pub(crate) use ask::{Ask, ParentId, Want};
-pub(crate) use destination::{Auth, Destination, HostPattern, Slot, TokenKind};
+pub(crate) use destination::{Auth, Destination, HostPattern, Route, Slot, TokenKind};
 pub(crate) use location::Location;
 pub(crate) use profile::Profile;
 pub(crate) use server::{Endpoints, SecretBy, Server, SpeltEndpoints};

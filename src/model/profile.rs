@@ -41,6 +41,8 @@ pub(crate) struct Profile {
     pub(crate) hosts: Vec<(HostPattern, Destination)>,
     /// The entries of `clusters` with what each destination takes.
     pub(crate) clusters: Vec<(HostPattern, Destination)>,
+    /// Whether a client has to tell its server to get a token for one of `clusters`.
+    pub(crate) bind_clusters: bool,
     /// Used for a host or cluster without an `[at]` table.
     pub(crate) plain: Destination,
 }
@@ -49,6 +51,11 @@ impl Profile {
     /// What a person calls it.
     pub(crate) fn title(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.client_id)
+    }
+
+    /// Whether it answers its clusters alone, and so nobody who does not tell which server it is for.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.bind_clusters && !self.clusters.is_empty()
     }
 
     /// The command that signs in to it.

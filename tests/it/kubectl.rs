@@ -17,6 +17,18 @@ fn clustered(provider: &Provider) -> Sandbox {
     sandbox
 }
 
+/// The same, which answers clients that do not tell their server, too.
+fn unbound(provider: &Provider) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.configure(&workos(provider, "acme", &format!("clusters = [\"{CLUSTER}\"]\nbind_clusters = false")));
+    sandbox
+}
+
+/// What a client that tells its server says.
+fn told() -> String {
+    info("v1", Some(CLUSTER))
+}
+
 fn info(version: &str, server: Option<&str>) -> String {
     let cluster = server.map(|server| format!(r#","cluster":{{"server":"{server}"}}"#)).unwrap_or_default();
     format!(
@@ -42,8 +54,8 @@ fn token(done: &Transcript) -> String {
 #[test]
 fn one_document_in_the_version_asked_for() {
     let provider = approving();
-    let sandbox = clustered(&provider);
-    for (info, version) in [(Some(info("v1", None)), "v1"), (Some(info("v1beta1", None)), "v1beta1"), (None, "v1")] {
+    let sandbox = unbound(&provider);
+    for (info, version) in [(Some(told()), "v1"), (Some(info("v1beta1", Some(CLUSTER))), "v1beta1"), (None, "v1")] {
         let done = asked(&sandbox, info.as_deref(), "always");
         assert_eq!(done.code, Some(0), "{done:?}");
         let answer: Value = serde_json::from_str(&done.stdout).unwrap();
@@ -73,19 +85,24 @@ fn the_prompt_names_the_client_and_the_cluster() {
 fn a_server_that_is_told_must_be_one_of_the_profiles() {
     let provider = approving();
     let sandbox = clustered(&provider);
-    for spelling in [CLUSTER, "https://K8S.acme.dev:6443/"] {
+    for spelling in
+        [CLUSTER, "https://K8S.acme.dev:6443/", "https://k8s.acme.dev.:6443", "https://k8s.acme.dev:6443/below"]
+    {
         assert_eq!(asked(&sandbox, Some(&info("v1", Some(spelling))), "always").code, Some(0), "{spelling}");
     }
     for other in [
         "https://evil.dev:6443",
         "https://k8s.acme.dev",
-        "https://k8s.acme.dev:6443/other",
+        "https://k8s.acme.dev:6443/a/%2e%2e/b",
+        "https://x.k8s.acme.dev:6443",
         "https://k8s.acme.dev.evil.dev:6443",
     ] {
         let done = asked(&sandbox, Some(&info("v1", Some(other))), "always");
         assert_eq!((done.stdout.as_str(), done.code), ("", Some(1)), "{other}");
-        assert!(done.stderr.contains("is none of the clusters of acme"), "{}", done.stderr);
-        assert!(done.stderr.contains("add it to clusters in the profile"), "{}", done.stderr);
+        if !other.contains("%2e") {
+            assert!(done.stderr.contains("is none of the clusters of acme"), "{}", done.stderr);
+            assert!(done.stderr.contains("add it to clusters in the profile"), "{}", done.stderr);
+        }
     }
     sandbox.configure(&workos(&provider, "acme", ""));
     assert_eq!(
@@ -119,7 +136,7 @@ fn the_cluster_chooses_the_profile_and_the_kind_of_token() {
 #[test]
 fn odd_callers_get_an_answer_or_one_clear_line() {
     let provider = approving();
-    let sandbox = clustered(&provider);
+    let sandbox = unbound(&provider);
     let certificate = "QUJD".repeat(30_000);
     let python = format!(
         r#"{{"apiVersion":"client.authentication.k8s.io/v1","spec":{{"interactive":false,"cluster":{{"server":"{CLUSTER}","certificate-authority":"/ca.crt","extensions":[{{"name":"x","extension":null}}]}}}}}}"#
@@ -147,7 +164,7 @@ fn odd_callers_get_an_answer_or_one_clear_line() {
 #[test]
 fn twenty_at_once_share_one_code() {
     let provider = Provider::start();
-    let sandbox = clustered(&provider);
+    let sandbox = unbound(&provider);
     let children: Vec<_> = (0..20).map(|_| sandbox.begin_asking(&["kubectl"], "")).collect();
     provider.decide(&open_code(&provider), true);
     for child in children {
@@ -161,7 +178,7 @@ fn twenty_at_once_share_one_code() {
 fn asked_repeatedly(sandbox: &Sandbox, times: usize, pause: &str) -> Vec<String> {
     let mut command = sandbox.command("sh");
     let script = format!("for i in $(seq {times}); do keyfob kubectl || echo \"exit $?\"; {pause}; done");
-    command.args(["-c", &script]).env("KUBERNETES_EXEC_INFO", info("v1", None)).env("KEYFOB_INTERACTIVE", "never");
+    command.args(["-c", &script]).env("KUBERNETES_EXEC_INFO", told()).env("KEYFOB_INTERACTIVE", "never");
     let done = run(command, "");
     done.stdout.lines().map(str::to_owned).collect()
 }
@@ -171,7 +188,7 @@ fn asked_repeatedly(sandbox: &Sandbox, times: usize, pause: &str) -> Vec<String>
 fn a_parent_that_asks_again_for_a_living_token_gets_one_refresh_a_minute() {
     let provider = approving();
     let sandbox = clustered(&provider);
-    asked(&sandbox, None, "always");
+    asked(&sandbox, Some(&told()), "always");
     let answers = asked_repeatedly(&sandbox, 20, ":");
     assert_eq!(answers.len(), 20);
     assert_ne!(answers[0], answers[1], "what was given may have been refused");
@@ -183,7 +200,7 @@ fn a_parent_that_asks_again_for_a_living_token_gets_one_refresh_a_minute() {
     });
     asked_repeatedly(&sandbox, 3, ":");
     assert_eq!(provider.count(Endpoint::Refresh), 2);
-    assert_eq!(std::fs::read_dir(sandbox.state().join("parents")).unwrap().count(), 2);
+    assert_eq!(std::fs::read_dir(sandbox.state().join("parents")).unwrap().count(), 3);
 }
 
 #[cfg(target_os = "linux")]
@@ -191,7 +208,7 @@ fn a_parent_that_asks_again_for_a_living_token_gets_one_refresh_a_minute() {
 fn a_guess_never_costs_a_login_or_the_token() {
     let provider = approving();
     let sandbox = clustered(&provider);
-    asked(&sandbox, None, "always");
+    asked(&sandbox, Some(&told()), "always");
     for _ in 0..2 {
         provider.instead(Endpoint::Refresh, Reply::new(503, "text/plain", ""));
     }
@@ -211,7 +228,7 @@ fn a_guess_never_costs_a_login_or_the_token() {
 fn a_session_that_is_over_is_found_out_by_asking_again() {
     let provider = approving();
     let sandbox = clustered(&provider);
-    asked(&sandbox, None, "always");
+    asked(&sandbox, Some(&told()), "always");
     provider.instead(Endpoint::Refresh, Reply::json(400, r#"{"error":"invalid_grant"}"#));
     let answers = asked_repeatedly(&sandbox, 3, ":");
     assert!(answers[0].contains("ExecCredential"));
@@ -226,7 +243,7 @@ fn a_denial_is_told_to_the_same_parent_without_another_code() {
     let sandbox = clustered(&provider);
     let mut command = sandbox.command("sh");
     command.args(["-c", "for i in 1 2 3 4 5; do keyfob kubectl; done; true"]);
-    command.env("KUBERNETES_EXEC_INFO", info("v1", None)).env("KEYFOB_INTERACTIVE", "always");
+    command.env("KUBERNETES_EXEC_INFO", told()).env("KEYFOB_INTERACTIVE", "always");
     let child = begin(command, "");
     provider.decide(&open_code(&provider), false);
     let done = finish(child);
@@ -245,7 +262,7 @@ fn on_a_terminal_a_denial_is_said_once() {
     let sandbox = clustered(&provider);
     let mut command = sandbox.command("script");
     command.args(["-qec", "sh -c 'for i in 1 2 3 4 5; do keyfob kubectl >answer; done'", "/dev/null"]);
-    command.env_remove("CI").env("KUBERNETES_EXEC_INFO", info("v1", None));
+    command.env_remove("CI").env("KUBERNETES_EXEC_INFO", told());
     let child = begin(command, "");
     provider.decide(&open_code(&provider), false);
     let screen = finish(child).stdout;
@@ -257,7 +274,7 @@ fn on_a_terminal_a_denial_is_said_once() {
 fn nobody_there_is_one_line_and_exit_code_1() {
     let provider = Provider::start();
     let sandbox = clustered(&provider);
-    let done = asked(&sandbox, Some(&info("v1", None)), "auto");
+    let done = asked(&sandbox, Some(&told()), "auto");
     assert_eq!((done.stdout.as_str(), done.code), ("", Some(1)));
     assert_eq!(done.stderr, "keyfob: nobody is here to sign in to acme (CI); run: keyfob login acme\n");
     assert!(provider.seen().is_empty());
@@ -266,7 +283,7 @@ fn nobody_there_is_one_line_and_exit_code_1() {
 #[test]
 fn stdin_is_left_alone() {
     let provider = approving();
-    let sandbox = clustered(&provider);
+    let sandbox = unbound(&provider);
     // A stdin that is open and never says anything, as some clients leave it.
     let mut command = sandbox.keyfob(&["kubectl"]);
     command.env("KEYFOB_INTERACTIVE", "always").stdin(std::process::Stdio::piped());
@@ -284,10 +301,10 @@ fn stdin_is_left_alone() {
 fn a_process_that_turns_into_another_program_was_not_refused() {
     let provider = approving();
     let sandbox = clustered(&provider);
-    asked(&sandbox, None, "always");
+    asked(&sandbox, Some(&told()), "always");
     let mut command = sandbox.command("sh");
     command.args(["-c", "keyfob kubectl; exec bash -c 'keyfob kubectl; true'"]);
-    command.env("KUBERNETES_EXEC_INFO", info("v1", None)).env("KEYFOB_INTERACTIVE", "never");
+    command.env("KUBERNETES_EXEC_INFO", told()).env("KEYFOB_INTERACTIVE", "never");
     let done = run(command, "");
     let answers: Vec<&str> = done.stdout.lines().collect();
     assert_eq!(answers.len(), 2, "{done:?}");

@@ -23,6 +23,8 @@ mod git;
 #[cfg(target_os = "linux")]
 mod interrupted;
 mod kubectl;
+// Which cluster gets what.
+mod clusters;
 // What docker, podman and skopeo say and hear.
 mod docker;
 // How the source is built.

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::wire::NO_SERVER;
+use super::binding::{self, Told};
+use super::kubeconfig::{TOLD_LIMIT, certificates_of, too_much};
+use super::wire::{NO_SERVER, Way};
 use super::{CLIENT, Kubectl};
 use crate::config::programs::{find, is_program, is_same};
-use crate::config::{Config, folders};
+use crate::config::{Config, folders, matching};
 use crate::desk::setup_command;
 use crate::doctor::programs::{self, Version, ask, complaint};
 use crate::doctor::report::Area;
@@ -23,8 +25,6 @@ use crate::store::{self, markers::Markers};
 
 const AREA: Area = Area::Client(CLIENT.name);
 const V1BETA1: &str = "client.authentication.k8s.io/v1beta1";
-/// Linux gives one variable of the environment no more, in bytes.
-const VARIABLE_LIMIT: usize = 128 << 10;
 /// A person's preferences are shorter, in bytes.
 const KUBERC_LIMIT: u64 = 1 << 20;
 
@@ -94,14 +94,23 @@ pub(super) fn examine<'v>(visit: &mut Visit<'v>, concerned: &Concerned<'v>) {
         }
     }
     for profile in profiles {
+        if !profile.bind_clusters && !profile.clusters.is_empty() {
+            let title = profile.title();
+            let what = format!(
+                "{title} gives its token to clients that do not tell their server, whatever that is (bind_clusters = false)"
+            );
+            visit.report.warning(&AREA, what, None);
+        }
         for (entry, destination) in &profile.clusters {
-            let is_meant = visit.named.is_none_or(|named| *named == entry.location);
-            if is_meant && !users.iter().any(|user| Location::parse(user.server).as_ref() == Ok(&entry.location)) {
-                let what = format!("no user of the kubeconfig runs keyfob for {}", entry.location);
+            let is_named = |server: &Location| entry.closeness(server).is_some();
+            let is_meant = visit.named.is_none_or(is_named);
+            if is_meant && !users.iter().any(|user| Location::parse(user.server).is_ok_and(|server| is_named(&server)))
+            {
+                let what = format!("no user of the kubeconfig runs keyfob for {}", entry.url());
                 let mend = Mend::command(setup_command(&["kubectl"], profile)).with("--user").with("NAME");
                 visit.report.problem(&AREA, what, mend);
             }
-            if is_meant && visit.named.is_some() && !served.contains(&entry.location) {
+            if is_meant && visit.named.is_some() && !served.iter().any(is_named) {
                 expected::compare_kept_for(visit, &AREA, profile, destination);
             }
         }
@@ -150,7 +159,9 @@ impl User<'_> {
     /// Writes the entry anew.
     fn setup(&self, profile: Option<&Profile>) -> Mend {
         let mend = self.setup_without_cluster(profile);
-        if self.tells_cluster() { mend.with("--cluster-info") } else { mend }
+        // Where a profile is bound, it is told without being asked for.
+        let is_bound = profile.is_some_and(Profile::is_bound);
+        if self.tells_cluster() && !is_bound { mend.with("--cluster-info") } else { mend }
     }
 
     /// Writes it anew, without the cluster.
@@ -166,10 +177,11 @@ impl User<'_> {
 
     /// What kubectl puts into `KUBERNETES_EXEC_INFO`. Of a certificate in a file it would send what is in it; here its size
     /// stands for it, which is all that matters.
-    fn info(&self) -> (Value, usize) {
+    /// `tells`: as if it told its cluster.
+    fn info(&self, tells: bool) -> (Value, usize) {
         let mut spec = json!({ "interactive": false });
         let mut more = 0;
-        if self.tells_cluster() {
+        if tells {
             let members =
                 ["server", "tls-server-name", "insecure-skip-tls-verify", "certificate-authority-data", "proxy-url"];
             spec["cluster"] = members
@@ -177,8 +189,7 @@ impl User<'_> {
                 .filter_map(|name| Some((name.to_owned(), self.cluster.get(name)?.clone())))
                 .collect::<serde_json::Map<_, _>>()
                 .into();
-            let file = self.cluster["certificate-authority"].as_str().and_then(|path| Path::new(path).metadata().ok());
-            more = file.map_or(0, |meta| usize::try_from(meta.len()).unwrap_or(usize::MAX / 8) / 3 * 4);
+            more = certificates_of(self.cluster);
         }
         let info = json!({ "kind": "ExecCredential", "apiVersion": self.exec["apiVersion"], "spec": spec });
         let size = info.to_string().len() + more;
@@ -188,7 +199,7 @@ impl User<'_> {
 
 /// The profile that names a cluster.
 fn of_cluster<'a>(config: &'a Config, server: &Location) -> Option<&'a Profile> {
-    config.profiles.iter().find(|profile| profile.clusters.iter().any(|(entry, _)| entry.location == *server))
+    binding::of_cluster(config, Some(server)).first().copied()
 }
 
 /// Looks at an entry; the profile and what the cluster gets, where it can be replayed.
@@ -210,7 +221,7 @@ fn look_at<'a>(
         return None;
     }
     let config = visit.config;
-    let profile = match super::profile(config, asked.as_deref(), server) {
+    let profile = match binding::profile(config, asked.as_deref(), server) {
         Ok(profile) => profile,
         Err(error) => {
             let what = format!("user {name} of the kubeconfig: {}", error.text());
@@ -223,16 +234,18 @@ fn look_at<'a>(
     for (what, mend) in &faults {
         visit.report.problem(&AREA, format!("user {name} of the kubeconfig {what}"), mend);
     }
-    match super::destination(profile, server) {
+    // As if it told its server: that it does not is a fault of its own.
+    let way = Way::of(Some(user.cluster));
+    match binding::destination(profile, &Told { server, way: &way, could_tell: true }) {
         Ok(destination) if faults.is_empty() => Some((profile, destination)),
         Ok(_) => None,
         Err(error) => {
             let what = format!("user {name} of the kubeconfig: {}", error.text());
-            let mend = format!(
-                "add \"{}\" to clusters of {}, if its tokens may go there",
-                escape(user.server),
-                crate::doctor::written(profile)
-            );
+            let is_listed = server.is_some_and(|server| matching::closest(&profile.clusters, server).is_some());
+            let mend = error.mend().cloned().filter(|_| is_listed).unwrap_or_else(|| {
+                let (server, profile) = (escape(user.server), crate::doctor::written(profile));
+                format!("add \"{server}\" to clusters of {profile}, if its tokens may go there").into()
+            });
             visit.report.problem(&AREA, what, mend);
             None
         }
@@ -283,9 +296,21 @@ fn faults(visit: &mut Visit<'_>, user: &User<'_>, profile: &Profile) -> Vec<(Str
         let what = format!("runs {}, which is no program that can be run", escape(user.command));
         faults.push((what, programs::link_at(path, &setup)));
     }
-    if user.info().1 > VARIABLE_LIMIT && cfg!(target_os = "linux") {
-        let what = "is told the server's certificates, which are more than Linux lets a program be told";
-        faults.push((what.to_owned(), user.setup_without_cluster(Some(profile))));
+    let size = user.info(true).1;
+    if size > TOLD_LIMIT && cfg!(target_os = "linux") {
+        if user.tells_cluster() && !profile.is_bound() {
+            let what = "is told the server's certificates, which are more than Linux lets a program be told";
+            faults.push((what.to_owned(), user.setup_without_cluster(Some(profile))));
+        } else if profile.is_bound() {
+            let what = format!("is for a cluster whose particulars ({} KB) do not reach a plugin", size >> 10);
+            faults.push((what, too_much(profile)));
+        }
+    } else if profile.is_bound() && !user.tells_cluster() {
+        let what = format!(
+            "does not tell its server (provideClusterInfo), and {} answers its clusters alone",
+            profile.title()
+        );
+        faults.push((what, user.setup(Some(profile))));
     }
     faults
 }
@@ -310,7 +335,7 @@ fn replay<'a>(visit: &mut Visit<'a>, user: &User<'_>, profile: &'a Profile, dest
         return visit.report.ok(&AREA, what);
     }
     let environment = [
-        ("KUBERNETES_EXEC_INFO".to_owned(), user.info().0.to_string()),
+        ("KUBERNETES_EXEC_INFO".to_owned(), user.info(user.tells_cluster()).0.to_string()),
         ("KEYFOB_INTERACTIVE".to_owned(), "never".to_owned()),
     ];
     let with = With { environment: &environment, ..With::default() };

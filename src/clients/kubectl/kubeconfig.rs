@@ -10,6 +10,8 @@ use super::wire::NO_SERVER;
 use crate::config::{environment, folders, programs};
 use crate::error::{Error, Kind, Result};
 use crate::escape::escape;
+use crate::mend::Mend;
+use crate::model::Profile;
 use crate::process::With;
 use crate::redact::Secrets;
 use crate::store::foreign::Foreign;
@@ -17,6 +19,30 @@ use crate::store::scratch::Scratch;
 
 /// kubectl needs a twentieth of a second for what it is asked here.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Linux gives one variable of the environment no more than 128 KiB: 90 KB of certificates, as base64, and room for the rest.
+pub(crate) const TOLD_LIMIT: usize = 120 << 10;
+
+/// What the file of a cluster's certificates comes to where it is told: base64 of it, in bytes. The data itself counts where it stands.
+/// kubectl shows a path as it is written, which is beside the kubeconfig that has it; of several the largest counts.
+pub(crate) fn certificates_of(cluster: &Value) -> usize {
+    let name = text(cluster, "certificate-authority");
+    if name.is_empty() {
+        return 0;
+    }
+    let files = environment::kubeconfig();
+    let files = if files.is_empty() { folders::kubeconfig().into_iter().collect() } else { files };
+    let beside = files.iter().filter_map(|file| file.parent()).map(|folder| folder.join(name));
+    let size = beside.filter_map(|path| path.metadata().ok()).map(|meta| meta.len()).max().unwrap_or_default();
+    usize::try_from(size).unwrap_or(usize::MAX / 8) / 3 * 4
+}
+
+/// What lets clients in whose cluster's particulars do not reach a plugin.
+pub(crate) fn too_much(profile: &Profile) -> Mend {
+    let at = &profile.written_at;
+    format!("above 90 KB of certificates set bind_clusters = false in {} ({at}), or give that cluster a profile of its own with it", profile.title())
+        .into()
+}
 
 /// What a kubeconfig says.
 #[derive(Debug)]
@@ -37,6 +63,13 @@ impl View {
     pub(crate) fn contexts_of<'a>(&'a self, user: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         let contexts = self.named("contexts", "context").filter(move |(_, context)| text(context, "user") == user);
         contexts.map(|(name, context)| (name, text(context, "cluster")))
+    }
+
+    /// What is told of the cluster of that name, in bytes.
+    pub(crate) fn told_size(&self, cluster: &str) -> usize {
+        let mut clusters = self.named("clusters", "cluster");
+        let found = clusters.find(|(name, _)| *name == cluster);
+        found.map_or(0, |(_, cluster)| cluster.to_string().len() + certificates_of(cluster))
     }
 
     /// The server of the cluster of that name.

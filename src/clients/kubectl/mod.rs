@@ -1,6 +1,7 @@
 //! Kubernetes' exec credential plugin, `keyfob kubectl`. stdin is never touched: some clients leave it open, others need
 //! it for themselves.
 
+mod binding;
 mod doctor;
 pub(crate) mod kubeconfig;
 mod setup;
@@ -14,20 +15,21 @@ use clap::{Args, FromArgMatches};
 
 use super::{Call, Client, SetUpClient, Verb};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, environment};
+use crate::config::environment;
 use crate::desk::{Errand, Inline, config, setup_command};
 use crate::error::{Error, Kind, Result};
 use crate::escape::escape;
 use crate::human::presence::Asker;
 use crate::human::terminal::Terminal;
 use crate::human::{Human, Presence};
-use crate::model::{Ask, Destination, Location, Profile};
+use crate::model::{Ask, Destination, Location};
 use crate::output::{BY_HAND, print, refuse_terminal, report};
 use crate::process::{self, Parent};
 use crate::secret::Secret;
 use crate::store::markers::Markers;
 use crate::store::record;
 use crate::trace::{trace, yes};
+use binding::Told;
 use wire::Request;
 
 pub(super) const CLIENT: Client = Client {
@@ -115,14 +117,19 @@ fn answer(command: &Kubectl) -> Result<String> {
     let client = parent.as_ref().map_or("kubectl", |parent| parent.name.as_str());
     let told = || server.as_ref().map_or_else(|| "no server".to_owned(), ToString::to_string);
     trace!("{client} says: {}, KUBERNETES_EXEC_INFO: {}", told(), yes(variable.is_some()));
-    let profile = profile(&config, command.profile.as_deref(), server.as_ref())?;
+    let profile = binding::profile(&config, command.profile.as_deref(), server.as_ref())?;
     let why = match (&command.profile, &server) {
         (Some(_), _) => "it is named",
         (None, Some(_)) if config.profiles.len() > 1 => "its clusters have the server",
         (None, _) => "it is the only one",
     };
     trace!("profile: {} ({why})", profile.title());
-    let destination = destination(profile, server.as_ref())?;
+    let told = Told {
+        server: server.as_ref(),
+        way: &asked.way,
+        could_tell: !variable.as_deref().unwrap_or_default().trim().is_empty(),
+    };
+    let destination = binding::destination(profile, &told)?;
 
     let place = match (&server, &profile.clusters[..]) {
         (Some(location), _) => location.authority(),
@@ -177,49 +184,4 @@ fn server(asked: &Request) -> Result<Option<Location>> {
     asked.location().transpose().map_err(|why| {
         Error::new(Kind::Usage, format!("the kubeconfig's server {why}")).hint("correct server in the kubeconfig")
     })
-}
-
-/// The profile named, the one whose clusters have the server, or the only one.
-pub(super) fn profile<'a>(config: &'a Config, named: Option<&str>, server: Option<&Location>) -> Result<&'a Profile> {
-    if let Some(name) = named {
-        return config.named(name);
-    }
-    let names_it = |profile: &&Profile| profile.clusters.iter().any(|(entry, _)| Some(&entry.location) == server);
-    let naming: Vec<&Profile> = config.profiles.iter().filter(names_it).collect();
-    match (&naming[..], &config.profiles[..]) {
-        ([one], _) => Ok(one),
-        ([], [only]) => Ok(only),
-        ([], []) => Err(Error::new(Kind::Usage, "there is nothing to sign in to").hint(config.choices())),
-        ([], _) => Err(Error::new(Kind::Usage, "which profile?")
-            .hint(config.choices().lead("add --profile NAME to args of this user in the kubeconfig;"))),
-        (several, _) => several.iter().find(|profile| profile.default).copied().ok_or_else(|| {
-            Error::new(Kind::Configuration, "several profiles name this cluster")
-                .hint("add --profile NAME to args of this user in the kubeconfig, or default = true to one profile")
-        }),
-    }
-}
-
-/// What the cluster takes. A server that is told must be one of the profile's, where it names any; one that is not told
-/// can only be theirs.
-pub(super) fn destination<'a>(profile: &'a Profile, server: Option<&Location>) -> Result<&'a Destination> {
-    let mut clusters = profile.clusters.iter();
-    if let Some(server) = server {
-        if profile.clusters.is_empty() {
-            return Ok(&profile.plain);
-        }
-        let known = clusters.find(|(entry, _)| entry.location == *server);
-        return known.map(|(_, destination)| destination).ok_or_else(|| {
-            let what = format!("the server {server} is none of the clusters of {}", profile.title());
-            Error::new(Kind::Configuration, what).hint("if its tokens may go there, add it to clusters in the profile")
-        });
-    }
-    let Some((_, first)) = clusters.next() else { return Ok(&profile.plain) };
-    if clusters.all(|(_, other)| other == first) {
-        return Ok(first);
-    }
-    let what = format!(
-        "the clusters of {} take different tokens, and this client does not say which it means",
-        profile.title()
-    );
-    Err(Error::new(Kind::Configuration, what).hint("set provideClusterInfo: true for this user in the kubeconfig"))
 }

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use clap::Args;
 
-use super::kubeconfig::{self, Copy, View, text};
+use super::kubeconfig::{self, Copy, TOLD_LIMIT, View, text, too_much};
 use crate::config::{Config, programs};
 use crate::error::{Error, Kind, Result};
+use crate::escape::escape;
 use crate::mend::shell;
 use crate::model::Profile;
 use crate::output::say;
@@ -71,7 +72,10 @@ pub(super) fn run(command: &Lines, how: How) -> Result<ExitCode> {
     }
     let config = Config::load()?;
     let profile = crate::setup::profile(&config, command.profile.as_deref())?;
-    let cluster_info = command.cluster_info || takes_several(profile);
+    let cluster_info = command.cluster_info || profile.is_bound() || takes_several(profile);
+    if cluster_info {
+        refuse_too_much(name, profile)?;
+    }
     let plugin = Plugin { command: own_command()?, profile: profile.title().to_owned(), cluster_info };
     let user = User { name, path: &path, plugin, before };
     let done = change(&path, &user, how)?;
@@ -81,7 +85,25 @@ pub(super) fn run(command: &Lines, how: How) -> Result<ExitCode> {
 
 /// Whether the clusters of a profile take different tokens, so that a client has to tell which it means.
 fn takes_several(profile: &Profile) -> bool {
-    profile.clusters.windows(2).any(|pair| pair[0].1 != pair[1].1)
+    profile.clusters.windows(2).any(|pair| !pair[0].1.takes_the_same(&pair[1].1))
+}
+
+/// A kubectl that is to tell more than a plugin can be told does not even start it.
+fn refuse_too_much(user: &str, profile: &Profile) -> Result<()> {
+    if !cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    let view = kubeconfig::effective(true)?;
+    let told = view.contexts_of(user).map(|(_, cluster)| (cluster, view.told_size(cluster)));
+    let Some((cluster, size)) = told.max_by_key(|(_, size)| *size).filter(|(_, size)| *size > TOLD_LIMIT) else {
+        return Ok(());
+    };
+    let what = format!(
+        "what kubectl would tell of the cluster {} ({} KB) does not reach a plugin",
+        escape(cluster),
+        size >> 10
+    );
+    Err(Error::new(Kind::Configuration, what).hint(too_much(profile)))
 }
 
 /// What a kubeconfig calls this program: by its name where PATH finds it so, because that goes on working where the
@@ -206,7 +228,9 @@ impl User<'_> {
             let unset = command_line(&["config".into(), "unset".into(), format!("users.{name}.{means}")]);
             say(&format!("user {name} has {means} as well, which goes first; to be rid of it: {unset}"))?;
         }
-        if self.plugin.cluster_info && !command.cluster_info {
+        if profile.is_bound() {
+            say("kubectl tells its server (provideClusterInfo): those in clusters of the profile get the token")?;
+        } else if self.plugin.cluster_info && !command.cluster_info {
             say(
                 "the clusters of this profile take different tokens: kubectl tells which it means (provideClusterInfo)",
             )?;

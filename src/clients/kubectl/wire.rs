@@ -28,6 +28,32 @@ pub(crate) struct Request {
     version: &'static str,
     /// The API server, if the client was configured to tell it (`provideClusterInfo`).
     pub(crate) server: Option<String>,
+    pub(crate) way: Way,
+}
+
+/// How a client reaches its server, as far as it decides who gets what is sent there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Way {
+    /// Whoever answers is taken for the server (`insecure-skip-tls-verify`).
+    pub(crate) is_blind: bool,
+    pub(crate) proxy: Option<String>,
+    pub(crate) tls_server_name: Option<String>,
+}
+
+impl Way {
+    /// As `cluster` says, in an answer's `spec` or in a kubeconfig. What is there and is not understood counts as said.
+    pub(crate) fn of(cluster: Option<&Value>) -> Self {
+        let member = |name: &str| cluster.and_then(|cluster| cluster.get(name)).filter(|value| !value.is_null());
+        let text = |name: &str| {
+            let value = member(name)?;
+            Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned)).filter(|text| !text.is_empty())
+        };
+        Self {
+            is_blind: member("insecure-skip-tls-verify").is_some_and(|value| *value != Value::Bool(false)),
+            proxy: text("proxy-url"),
+            tls_server_name: text("tls-server-name"),
+        }
+    }
 }
 
 /// Why a request cannot be answered.
@@ -49,7 +75,7 @@ impl fmt::Display for Malformed {
 /// Reads `KUBERNETES_EXEC_INFO`; `None` where it is not set.
 pub(crate) fn decode(variable: Option<&str>) -> Result<Request, Malformed> {
     let Some(text) = variable.map(str::trim).filter(|text| !text.is_empty()) else {
-        return Ok(Request { version: DEFAULT_VERSION, server: None });
+        return Ok(Request { version: DEFAULT_VERSION, server: None, way: Way::default() });
     };
     let value: Value = serde_json::from_str(text).map_err(|_| Malformed::NotJson)?;
     if !value.is_object() {
@@ -67,7 +93,8 @@ pub(crate) fn decode(variable: Option<&str>) -> Result<Request, Malformed> {
         }
     };
     let server = value.pointer("/spec/cluster/server").and_then(Value::as_str);
-    Ok(Request { version, server: server.filter(|server| !server.is_empty()).map(str::to_owned) })
+    let way = Way::of(value.pointer("/spec/cluster"));
+    Ok(Request { version, server: server.filter(|server| !server.is_empty()).map(str::to_owned), way })
 }
 
 impl Request {
@@ -141,6 +168,18 @@ mod tests {
         {
             assert_eq!(server(nothing), None, "{nothing}");
         }
+    }
+
+    #[test]
+    fn the_way_to_the_server() {
+        let way =
+            |members: &str| info(&format!(r#","spec":{{"cluster":{{"server":"https://k"{members}}}}}"#)).unwrap().way;
+        assert_eq!(way(r#","proxy-url":"","tls-server-name":null,"insecure-skip-tls-verify":false"#), Way::default());
+        for odd in ["true", "1", "\"true\"", "{}"] {
+            assert!(way(&format!(r#","insecure-skip-tls-verify":{odd}"#)).is_blind, "{odd}");
+        }
+        let other = way(r#","proxy-url":"http://p","tls-server-name":["k"]"#);
+        assert_eq!((other.proxy.as_deref(), other.tls_server_name.as_deref()), (Some("http://p"), Some("[\"k\"]")));
     }
 
     #[test]

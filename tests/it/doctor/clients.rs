@@ -105,7 +105,7 @@ fn links_are_missing() {
 #[test]
 fn a_kubeconfig_is_wrong() {
     let home = Home::signed_out();
-    let setup = "run: keyfob setup kubectl --profile acme --user ann --cluster-info";
+    let setup = "run: keyfob setup kubectl --profile acme --user ann";
     let cases: Vec<(&str, Value, &str, &str)> = vec![
         (
             "apiVersion",
@@ -184,7 +184,7 @@ fn a_kubeconfig_names_a_profile_of_other_places() {
     let file = fs::read_to_string(home.sandbox.config()).unwrap();
     let other = workos(&home.provider, "aaa", "hosts = [\"other.acme.dev\"]");
     home.sandbox.configure(&format!("{other}\n{file}"));
-    let mend = "run: keyfob setup kubectl --profile acme --user ann --cluster-info";
+    let mend = "run: keyfob setup kubectl --profile acme --user ann";
     home.kubectl(|exec| exec["args"] = json!(["kubectl", "--profile", "conect"]));
     let what = "user ann of the kubeconfig: no profile is called \"conect\"".to_owned();
     assert!(home.problems(&[]).contains(&(what, mend.to_owned())), "not the first profile, but the cluster's own");
@@ -192,6 +192,68 @@ fn a_kubeconfig_names_a_profile_of_other_places() {
     let said = home.doctor(&[]).stdout;
     let what = format!("user ann takes a token of aaa to {CLUSTER}, which is a cluster of acme");
     assert!(said.contains(&format!("  warning  {what}\n           {mend}\n")), "{said}");
+}
+
+/// An entry from before clusters were binding, what does not reach a plugin, and a way that is not listed.
+#[test]
+fn a_kubeconfig_is_not_bound_to_its_cluster() {
+    let home = Home::signed_out();
+    let setup = "run: keyfob setup kubectl --profile acme --user ann";
+    let untold =
+        "user ann of the kubeconfig does not tell its server (provideClusterInfo), and acme answers its clusters alone";
+    home.kubectl(|exec| exec["provideClusterInfo"] = json!(false));
+    assert_eq!(home.problems(&[]), one(untold, setup));
+    home.configure("bind_clusters = false\n");
+    let done = home.doctor(&[]);
+    let warning = "  warning  acme gives its token to clients that do not tell their server, whatever that is (bind_clusters = false)\n";
+    assert!(done.stdout.contains(warning) && done.code == Some(0), "{}", done.stdout);
+    home.configure("");
+
+    let path = home.sandbox.home().join("kube.json");
+    let with = |member: &str, value: Value| {
+        home.kubectl(|_| {});
+        let mut config: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        config["clusters"][0]["cluster"][member] = value;
+        fs::write(&path, config.to_string()).unwrap();
+        home.problems(&[])
+    };
+    for (member, value, what, mend) in [
+        (
+            "insecure-skip-tls-verify",
+            json!(true),
+            format!("has whoever answers taken for {CLUSTER} (insecure-skip-tls-verify)"),
+            "put certificate-authority-data of the cluster in its place".to_owned(),
+        ),
+        (
+            "proxy-url",
+            json!("http://p.dev:1"),
+            format!("reaches {CLUSTER} through the proxy http://p.dev:1, which acme does not list"),
+            format!(
+                "if its tokens may go there, write proxy = \"http://p.dev:1\" under [profile.acme.at.\"{CLUSTER}\"] (/R/config.toml:1)"
+            ),
+        ),
+    ] {
+        assert_eq!(with(member, value), one(&format!("user ann of the kubeconfig: the kubeconfig {what}"), &mend));
+    }
+    let (ca, data) = (home.sandbox.home().join("ca.crt"), |kilobytes: usize| "QUJD".repeat(kilobytes << 8));
+    let mend = "above 90 KB of certificates set bind_clusters = false in acme (/R/config.toml:1), or give that cluster a profile of its \
+                own with it";
+    fs::write(&ca, "x".repeat(91 << 10)).unwrap();
+    let folder = home.sandbox.home().join(".kube");
+    fs::create_dir(&folder).unwrap();
+    for (member, value) in [
+        ("certificate-authority-data", json!(data(121))),
+        ("certificate-authority", json!(ca)),
+        ("certificate-authority", json!("../ca.crt")),
+    ] {
+        let found = with(member, value);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].0.ends_with(" KB) do not reach a plugin") && found[0].1 == mend, "{found:?}");
+    }
+    fs::write(&ca, "x".repeat(89 << 10)).unwrap();
+    for (member, value) in [("certificate-authority-data", json!(data(118))), ("certificate-authority", json!(ca))] {
+        assert_eq!(with(member, value), []);
+    }
 }
 
 #[test]
@@ -294,7 +356,7 @@ fn nothing_is_run_because_a_kubeconfig_names_it() {
     assert!(
         said.stdout.contains(
             "  warning  user ann runs /R/evil/keyfob, which is another keyfob than this one; not tried\n           \
-             run: keyfob setup kubectl --profile acme --user ann --cluster-info\n"
+             run: keyfob setup kubectl --profile acme --user ann\n"
         ),
         "{said:?}"
     );
