@@ -1,4 +1,4 @@
-//! CONTRIBUTING.md and ARCHITECTURE.md: what they name is there, and their lists are whole.
+//! CONTRIBUTING.md, ARCHITECTURE.md and SECURITY.md: what they name is there, and their lists are whole.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -116,4 +116,37 @@ fn a_provider_is_named_in_its_row_alone() {
         let named: Vec<&&str> = names.iter().filter(|name| text.contains(&format!("\"{name}\""))).collect();
         assert!(named.is_empty(), "{path} names the provider {named:?}");
     }
+}
+
+/// Whether a page names a test that is run, by its path `attacks::words::NAME`; what begins with `integrations` is in that folder.
+fn is_test(name: &str) -> bool {
+    let Some((modules, function)) = name.rsplit_once("::") else { return false };
+    let modules = modules.replace("::", "/");
+    let file = if modules.starts_with("integrations/") { modules } else { format!("tests/it/{modules}") };
+    let texts = [format!("{file}.rs"), format!("{file}/mod.rs")];
+    let text = texts.iter().find_map(|file| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).ok());
+    let before =
+        text.as_deref().and_then(|text| text.split_once(&format!("fn {function}() {{\n"))).map(|(before, _)| before);
+    let attributes = before.and_then(|before| before.rsplit("\n}\n").next()).unwrap_or_default();
+    attributes.contains("#[test]") && !attributes.contains("#[ignore")
+}
+
+#[test]
+fn every_claim_of_security_names_the_tests_that_hold_it() {
+    let page = read("SECURITY.md");
+    let mut seen = 0;
+    for heading in ["What is protected, from whom", "Revoking", "When disk or folder fails"] {
+        let claims = rows(below(&page, heading));
+        assert!(claims.len() > 3, "{heading}");
+        for claim in claims {
+            let held_by: Vec<&str> = quoted(claim.last().unwrap()).collect();
+            assert!(!held_by.is_empty(), "{}: no test holds it", claim[0]);
+            for name in held_by {
+                assert!(is_test(name), "{}: {name} is no test", claim[0]);
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 40, "{seen}");
+    assert!(!is_test("adversity::mode"), "a helper is no test");
 }
