@@ -144,6 +144,20 @@ fn another_token_endpoint_is_another_session_and_no_token_goes_there() {
     assert!(status.stdout.contains(&format!("\"token_endpoint\": \"{}/token\"", moved.url())), "{}", status.stdout);
 }
 
+/// What may pass by itself is no reason to keep anybody out; what the issuer says is.
+#[test]
+fn an_issuer_that_fails_for_a_moment_is_taken_at_its_last_word() {
+    for (status, is_signed_in) in [(503, true), (404, false)] {
+        let (server, sandbox) = signed_in();
+        fs::remove_file(sandbox.record()).unwrap();
+        age(&sandbox, 86_401);
+        server.on(DESCRIPTION, [Reply::json(status, "{}")]);
+        let done = sandbox.run_asking(&["git", "get"], &ask("git.acme.dev"));
+        assert_eq!(done.stdout.contains("password=at_1"), is_signed_in, "{status}: {done:?}");
+        assert_eq!(server.at("/device").len(), if is_signed_in { 2 } else { 1 });
+    }
+}
+
 #[test]
 fn the_other_well_known_path_is_tried() {
     let (server, sandbox) = described();
