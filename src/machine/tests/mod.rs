@@ -8,6 +8,7 @@ use crate::oauth::answer::Who;
 use crate::secret::Fingerprint;
 
 mod sign_in;
+mod words;
 
 const NOW: Timestamp = 1_000_000;
 
