@@ -3,8 +3,6 @@
 use super::*;
 use crate::mend::Mend;
 use crate::model::TokenKind;
-use crate::oauth::answer::Who;
-use crate::oauth::message::Unreachable;
 
 /// The kind of an error, its line and its mend.
 fn told(error: &Error) -> (Kind, String, String) {
@@ -223,4 +221,57 @@ fn a_person_is_told_once_what_is_waited_for() {
     assert_eq!(said(true, &[60, 1, 1]), [line]);
     assert_eq!(said(true, &[0, 0]), []);
     assert_eq!(said(false, &[60, 1]), []);
+}
+
+/// A second is waited for whoever renews a token; then the one that lives serves. Who wants to sign in is served by no token.
+#[test]
+fn a_token_that_lives_is_not_kept_waiting_long_behind_a_lock() {
+    let place = Place::new();
+    let session = Record { refresh_token: Some(Secret::new("rt")), ..holding(token("at", 10)) };
+    for (waited, want, is_served) in [
+        (Duration::from_secs(1), Want::Token, false),
+        (Duration::from_millis(1_001), Want::Token, true),
+        (Duration::from_mins(1), Want::SignIn, false),
+    ] {
+        let told = [record(&session), Got::Terminal(true), Got::Busy, Got::Waited(waited), record(&session)];
+        let (_, effect) = place.drive(Ask { want, ..Ask::default() }, told);
+        assert_eq!(
+            matches!(effect, Effect::End(Outcome::Token(_))),
+            is_served,
+            "{want:?} after {waited:?}: {effect:?}"
+        );
+    }
+}
+
+/// A token that was refused is marked before anything is tried; one that is marked already, another one, and one that has just taken
+/// the place of another are left as they are.
+#[test]
+fn what_was_refused_is_marked_first() {
+    let place = Place::new();
+    let named = |secret: &str| Some(Secret::new(secret).fingerprint());
+    let plain = token("at", 290);
+    for (kept, refused, is_marked) in [
+        (plain.clone(), named("at"), true),
+        (plain.clone(), named("other"), false),
+        (plain.clone(), None, false),
+        (Token { refused: true, ..plain.clone() }, named("at"), false),
+        (Token { after_refusal: true, ..plain.clone() }, named("at"), false),
+        (Token { after_refusal: true, ..token("at", 200) }, named("at"), true),
+    ] {
+        let session = Record { refresh_token: Some(Secret::new("rt")), ..holding(kept.clone()) };
+        let ask = Ask { refused, ..Ask::default() };
+        let (_, effect) = place.drive(ask, [Got::Record(None), Got::Terminal(true), locked(&session)]);
+        let is_saved = matches!(&effect, Effect::Save(saved) if saved.tokens[&Slot::default()].refused);
+        assert_eq!(is_saved, is_marked, "{kept:?}: {effect:?}");
+    }
+}
+
+/// Who wants to be signed in wants that kept: room is made before a person is looked for. A client is served without.
+#[test]
+fn a_sign_in_makes_room_before_a_person_is_looked_for() {
+    let place = Place::new();
+    for (want, expected) in [(Want::SignIn, Effect::Reserve), (Want::Token, Effect::FindPerson)] {
+        let told = [Got::Record(None), Got::Terminal(true), locked(&Record::default())];
+        assert_eq!(place.drive(Ask { want, ..Ask::default() }, told).1, expected);
+    }
 }
