@@ -10,6 +10,20 @@ pub(crate) fn is_of_one_alone(owner: u32, group: u32) -> bool {
     is_alone(&read("/etc/passwd"), &read("/etc/group"), owner, group)
 }
 
+/// The home folder of the user who runs us, as programs look it up where `HOME` does not tell.
+#[cfg(unix)]
+pub(super) fn home() -> Option<std::path::PathBuf> {
+    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    home_of(&passwd, rustix::process::getuid().as_raw()).map(std::path::PathBuf::from)
+}
+
+/// The first line that has the number counts (`getpwuid`(3)).
+fn home_of(passwd: &str, user: u32) -> Option<&str> {
+    let mut lines = passwd.lines().map(|line| line.split(':'));
+    let mut fields = lines.find(|fields| fields.clone().nth(2).and_then(|number| number.parse().ok()) == Some(user))?;
+    fields.nth(5).filter(|home| Path::new(home).is_absolute())
+}
+
 /// passwd(5) `name:password:UID:GID:...`, group(5) `name:password:GID:members`.
 fn is_alone(passwd: &str, groups: &str, owner: u32, group: u32) -> bool {
     let field = |line: &str, index: usize| line.split(':').nth(index).map(str::to_owned).unwrap_or_default();
@@ -25,7 +39,16 @@ fn is_alone(passwd: &str, groups: &str, owner: u32, group: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_alone;
+    use super::{home_of, is_alone};
+
+    #[test]
+    fn a_home_is_the_sixth_field_of_the_first_line_with_the_number() {
+        let passwd = "root:x:0:0:root:/root:/bin/sh\n\nann:x:1000:1000:Ann,,,:/home/ann:/bin/sh\nalso:x:1000:1:::\n\
+                      no:x:5:5::nowhere:\nshort:x:6\n";
+        for (user, home) in [(0, Some("/root")), (1000, Some("/home/ann")), (5, None), (6, None), (7, None)] {
+            assert_eq!(home_of(passwd, user), home, "{user}");
+        }
+    }
 
     #[test]
     fn a_group_is_its_owners_alone_where_nobody_else_is_in_it() {

@@ -50,6 +50,11 @@ pub(crate) fn has_folder(name: &str) -> bool {
     path(name).is_some_and(|path| path.is_absolute())
 }
 
+/// Whether a variable is set and not empty.
+pub(crate) fn is_set(name: &str) -> bool {
+    path(name).is_some()
+}
+
 /// `KEYFOB_INTERACTIVE`: `auto` (also when unset or empty), `never` or `always`; anything else is an error to the
 /// caller, who gets the word.
 pub(crate) fn interactive() -> Result<Interactive, String> {

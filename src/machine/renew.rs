@@ -26,7 +26,7 @@ impl Machine {
         let what = format!("the session is kept but not renewed: {}", error.text());
         self.fail(
             Error::new(error.kind, what)
-                .hint("make room or make the folder writable, or point KEYFOB_STATE_DIR elsewhere"),
+                .hint("make room, make a folder of your own writable, or point KEYFOB_STATE_DIR elsewhere"),
         )
     }
 

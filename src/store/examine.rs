@@ -7,7 +7,6 @@ use super::ground;
 use super::private::{self, Taken};
 use crate::config::folders;
 use crate::error::{Error, Kind, Result};
-use crate::mend::Mend;
 
 /// The folders below the state folder, and the files in each, that are to be closed to everybody else.
 const FOLDERS: &[&str] = &["sessions", "passwords", "metadata", "parents"];
@@ -44,8 +43,7 @@ fn keeps_out(path: &Path, state: &Path) -> Result<()> {
     let lock = match private::take_in_shared(path)? {
         Taken::Lock(lock) => lock,
         Taken::Unwritable(why) => {
-            return Err(Error::new(Kind::Broken, why)
-                .hint(Mend::run("chmod u+rwx").with(state.display()).lead("make room or make the folder writable:")));
+            return Err(Error::new(Kind::Broken, why).hint(private::make_writable(state)));
         }
         Taken::Held => return Err(Error::new(Kind::Broken, format!("{} is locked", path.display())).hint(elsewhere)),
     };

@@ -59,7 +59,7 @@ impl Foreign {
     pub(crate) fn replace(&self, bytes: Option<&[u8]>, private: bool) -> Result<()> {
         let cannot = |error: io::Error| {
             Error::broken(format!("cannot write {}", self.path.display()), error)
-                .hint("make it and its folder writable, or write there by hand what --dry-run prints")
+                .hint("if it is yours, make it and its folder writable; else run keyfob as its owner, or write there by hand what --dry-run prints")
         };
         let folder = self.target.parent().unwrap_or(&self.target);
         if bytes.is_some() && !folder.exists() {

@@ -55,12 +55,11 @@ mod unix {
             whole = absolute(folder).unwrap_or_else(|_| folder.to_owned());
             &whole
         };
-        let is_led_elsewhere = walk(folder)?;
-        // A person may have linked what is above it: where that leads counts as well.
-        match folder.canonicalize() {
-            Ok(real) if is_led_elsewhere => walk(&real).map(drop),
-            _ => Ok(()),
+        if !walk(folder)? {
+            return Ok(());
         }
+        // A person may have linked what is above it: where that leads counts as well.
+        folder.canonicalize().map_or(Ok(()), |real| walk(&real).map(drop))
     }
 
     /// Looks at a folder and all above it, as they are named; whether a link or `..` is among them.

@@ -84,21 +84,22 @@ pub(crate) struct Listed {
     pub(crate) stored: Option<Stored>,
 }
 
-/// The folder with all of them.
+/// The folder with all of them. Where nobody knows of one, nothing is kept: there is nothing to give, and nothing to be kept.
 #[derive(Debug)]
 pub(crate) struct Passwords {
-    folder: PathBuf,
+    folder: Result<PathBuf>,
 }
 
 impl Passwords {
     /// The person's plain store. Touches no file.
-    pub(crate) fn open() -> Result<Self> {
-        Ok(Self { folder: folders::state()?.join("passwords") })
+    pub(crate) fn open() -> Self {
+        Self { folder: folders::state().map(|state| state.join("passwords")) }
     }
 
     /// The entries of a place, the newest first, without a lock.
     pub(crate) fn entries(&self, service: &str, name: &[u8]) -> Result<Vec<Entry>> {
-        Ok(Self::read(&self.path(service, name))?.map(|place| place.entries).unwrap_or_default())
+        let Ok(folder) = &self.folder else { return Ok(Vec::new()) };
+        Ok(Self::read(&path(folder, service, name))?.map(|place| place.entries).unwrap_or_default())
     }
 
     /// Every entry of a service with the name of its place, without a lock.
@@ -133,12 +134,13 @@ impl Passwords {
 
     /// The files of all places, in an order that stays.
     fn paths(&self) -> Result<Vec<PathBuf>> {
-        let files = match fs::read_dir(&self.folder) {
+        let Ok(folder) = &self.folder else { return Ok(Vec::new()) };
+        let files = match fs::read_dir(folder) {
             Ok(files) => files,
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 return Ok(Vec::new());
             }
-            Err(error) => return Err(Error::broken(format!("cannot read {}", self.folder.display()), error)),
+            Err(error) => return Err(Error::broken(format!("cannot read {}", folder.display()), error)),
         };
         let paths = files.filter_map(|file| Some(file.ok()?.path()));
         let mut paths: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|e| e == "json")).collect();
@@ -155,8 +157,16 @@ impl Passwords {
         clock: &dyn Clock,
         change: impl FnOnce(&mut Vec<Entry>),
     ) -> Result<()> {
-        let lock = self.lock(clock)?;
-        let path = self.path(service, name);
+        let folder = match &self.folder {
+            Ok(folder) => folder,
+            Err(error) => {
+                let mut nothing = Vec::new();
+                change(&mut nothing);
+                return if nothing.is_empty() { Ok(()) } else { Err(error.clone()) };
+            }
+        };
+        let lock = lock_in(folder, clock)?;
+        let path = path(folder, service, name);
         let mut place = Self::read(&path)?.unwrap_or_else(|| Place {
             version: VERSION,
             service: service.to_owned(),
@@ -169,21 +179,12 @@ impl Passwords {
         if place.entries == before {
             return Ok(());
         }
-        let saved = if place.entries.is_empty() { self.remove(&path) } else { self.write(&path, &place) };
+        let saved = if place.entries.is_empty() { remove(folder, &path) } else { write(folder, &path, &place) };
         drop(lock);
         if saved.is_ok() {
             trace!("plain store: saved");
         }
-        saved.map_err(|error| private::cannot_save(&self.folder, error))
-    }
-
-    fn lock(&self, clock: &dyn Clock) -> Result<Lock> {
-        let path = self.folder.join("lock");
-        lock::patiently(clock, |_| match private::take(&path)? {
-            Taken::Lock(lock) => Ok(Some(lock)),
-            Taken::Held => Ok(None),
-            Taken::Unwritable(why) => Err(Error::new(Kind::Broken, why)),
-        })
+        saved.map_err(|error| private::cannot_save(folder, error))
     }
 
     fn read(path: &Path) -> Result<Option<Place>> {
@@ -202,30 +203,40 @@ impl Passwords {
             }
         }
     }
+}
 
-    fn write(&self, path: &Path, place: &Place) -> std::io::Result<()> {
-        let mut bytes = serde_json::to_vec(place)?;
-        bytes.push(b'\n');
-        let temporary = self.folder.join("tmp");
-        let written = private::create(&temporary).and_then(|file| private::replace(path, &temporary, file, &bytes));
-        bytes.zeroize();
-        if written.is_err() {
-            let _ = fs::remove_file(&temporary);
-        }
-        written
-    }
+/// The one lock.
+fn lock_in(folder: &Path, clock: &dyn Clock) -> Result<Lock> {
+    let path = folder.join("lock");
+    lock::patiently(clock, |_| match private::take(&path)? {
+        Taken::Lock(lock) => Ok(Some(lock)),
+        Taken::Held => Ok(None),
+        Taken::Unwritable(why) => Err(Error::new(Kind::Broken, why)),
+    })
+}
 
-    fn remove(&self, path: &Path) -> std::io::Result<()> {
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => private::sync_folder(&self.folder),
-        }
+fn write(folder: &Path, path: &Path, place: &Place) -> std::io::Result<()> {
+    let mut bytes = serde_json::to_vec(place)?;
+    bytes.push(b'\n');
+    let temporary = folder.join("tmp");
+    let written = private::create(&temporary).and_then(|file| private::replace(path, &temporary, file, &bytes));
+    bytes.zeroize();
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
     }
+    written
+}
 
-    fn path(&self, service: &str, name: &[u8]) -> PathBuf {
-        let hash = digest(&SHA256, &[service.as_bytes(), &[0], name].concat());
-        self.folder.join(format!("{}.json", secret::hex(&hash.as_ref()[..16])))
+fn remove(folder: &Path, path: &Path) -> std::io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => private::sync_folder(folder),
     }
+}
+
+fn path(folder: &Path, service: &str, name: &[u8]) -> PathBuf {
+    let hash = digest(&SHA256, &[service.as_bytes(), &[0], name].concat());
+    folder.join(format!("{}.json", secret::hex(&hash.as_ref()[..16])))
 }
 
 #[cfg(test)]
@@ -241,7 +252,7 @@ mod tests {
     #[test]
     fn each_place_has_its_file_and_none_when_it_is_empty() {
         let root = tempfile::tempdir().unwrap();
-        let store = Passwords { folder: root.path().join("passwords") };
+        let store = Passwords { folder: Ok(root.path().join("passwords")) };
         let clock = SystemClock::new();
         let files = || fs::read_dir(root.path().join("passwords")).unwrap().count() - 1;
         store.change("git", b"https://a.dev", &clock, |entries| entries.push(entry("u", "p"))).unwrap();

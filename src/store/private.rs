@@ -235,7 +235,7 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
 /// Said when something cannot be saved.
 pub(super) fn cannot_save(folder: &Path, error: io::Error) -> Error {
     Error::broken("cannot save", anyhow::Error::new(error).context(format!("in {}", folder.display())))
-        .hint("make room or make the folder writable, or point KEYFOB_STATE_DIR elsewhere")
+        .hint("make room, make a folder of your own writable, or point KEYFOB_STATE_DIR elsewhere")
 }
 
 fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
@@ -256,10 +256,8 @@ pub(super) const AS_OWNER: &str =
 pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
-        use std::os::unix::fs::MetadataExt;
-        let above = folder.ancestors().find_map(|above| above.metadata().ok());
         let me = rustix::process::geteuid().as_raw();
-        if let Some(owner) = above.map(|above| above.uid()).filter(|owner| *owner != me && *owner != 0) {
+        if let Some(owner) = owner_above(folder).filter(|owner| *owner != me && *owner != 0) {
             let what = format!("it would be made in a folder of another user (number {owner})");
             return Err(io::Error::new(ErrorKind::PermissionDenied, what));
         }
@@ -269,6 +267,22 @@ pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)
+}
+
+/// Who owns a folder, or the first above it that is there.
+#[cfg(unix)]
+fn owner_above(folder: &Path) -> Option<u32> {
+    let meta = folder.ancestors().find_map(|above| above.metadata().ok())?;
+    Some(std::os::unix::fs::MetadataExt::uid(&meta))
+}
+
+/// What makes a folder fit to be written to, for its owner alone: of somebody else's nobody is told to open it.
+pub(super) fn make_writable(folder: &Path) -> Mend {
+    #[cfg(unix)]
+    if owner_above(folder) != Some(rustix::process::geteuid().as_raw()) {
+        return AS_OWNER.into();
+    }
+    Mend::run("chmod u+rwx").with(folder.display()).lead("make room or make the folder writable:")
 }
 
 fn is_unwritable(error: &io::Error) -> bool {

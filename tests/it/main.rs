@@ -84,5 +84,8 @@ mod adversity;
 // Where others could put something in the place of what is ours.
 #[cfg(unix)]
 mod ground;
+// Who runs it, in whose home.
+#[cfg(target_os = "linux")]
+mod homes;
 // Help, the manual and the providers' pages are what the program prints.
 mod pages;

@@ -34,7 +34,7 @@ pub(super) fn drop_in() -> Result<PathBuf> {
 }
 
 fn containers_folder() -> Result<PathBuf> {
-    Ok(folders::home()?.join(".config").join("containers"))
+    Ok(folders::looked_up_home()?.join(".config").join("containers"))
 }
 
 /// Whether podman, skopeo and buildah ask keyfob for a registry: by a list of theirs for all, or by `auth.json` for this

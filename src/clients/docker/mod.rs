@@ -174,7 +174,7 @@ fn store() -> Result<String, Failure> {
         password: Some(secret),
         ..Entry::default()
     };
-    Passwords::open()?.change(SERVICE, &name(&server), &SystemClock::new(), |entries| {
+    Passwords::open().change(SERVICE, &name(&server), &SystemClock::new(), |entries| {
         entries.retain(|old| old.path != path);
         entries.insert(0, entry);
     })?;
@@ -199,7 +199,7 @@ fn erased() -> Result<(), Failure> {
         return Ok(errand.with_session(|broker| broker.report(ask))?);
     }
     let path = server.path().map(SecretBytes::new);
-    let passwords = Passwords::open()?;
+    let passwords = Passwords::open();
     if !passwords.entries(SERVICE, &name(&server))?.is_empty() {
         passwords.change(SERVICE, &name(&server), &SystemClock::new(), |entries| {
             entries.retain(|entry| entry.path != path);
@@ -213,7 +213,7 @@ fn list() -> Result<String, Failure> {
     let config = Config::load()?;
     let mut logins = Vec::new();
     if keeps(&config) {
-        for (host, entry) in Passwords::open()?.all(SERVICE)? {
+        for (host, entry) in Passwords::open().all(SERVICE)? {
             let path = text(entry.path.as_ref()).map(|path| format!("/{path}")).unwrap_or_default();
             let host = String::from_utf8_lossy(&host).into_owned();
             // The name docker looks the Hub's login up by.
@@ -310,7 +310,7 @@ fn kept(config: &Config, server: &Server) -> Result<Option<(String, String)>> {
     if !keeps(config) {
         return Ok(None);
     }
-    let entries = Passwords::open()?.entries(SERVICE, &name(server))?;
+    let entries = Passwords::open().entries(SERVICE, &name(server))?;
     let path = |entry: &Entry| text(entry.path.as_ref());
     let fitting = entries.iter().filter(|entry| server.is_within(path(entry).as_deref()));
     let closest = fitting.max_by_key(|entry| path(entry).map_or(0, |path| path.len() + 1));

@@ -181,7 +181,7 @@ fn store(command: &Git) -> Result<()> {
     if !is_whole {
         return Ok(());
     }
-    Passwords::open()?.change(SERVICE, &place, &SystemClock::new(), |entries| {
+    Passwords::open().change(SERVICE, &place, &SystemClock::new(), |entries| {
         entries.retain(|old| (&old.path, &old.username) != (&entry.path, &entry.username));
         entries.insert(0, entry);
     })
@@ -201,7 +201,7 @@ fn erase(command: &Git) -> Result<()> {
         return Ok(());
     }
     let pattern = pattern(&asked, given.map(SecretBytes::expose));
-    Passwords::open()?.change(SERVICE, &place, &SystemClock::new(), |entries| {
+    Passwords::open().change(SERVICE, &place, &SystemClock::new(), |entries| {
         entries.retain(|entry| !pattern.picks(entry));
     })
 }
@@ -249,7 +249,7 @@ fn kept(config: &Config, place: &[u8], asked: &Attributes) -> Result<Vec<u8>> {
     }
     let pattern = pattern(asked, None);
     let fits = |entry: &&Entry| pattern.picks(entry) && (entry.authtype.is_none() || asked.knows_authtype());
-    let entries = Passwords::open()?.entries(SERVICE, place)?;
+    let entries = Passwords::open().entries(SERVICE, place)?;
     let Some(entry) = entries.iter().find(fits) else { return Ok(Vec::new()) };
     wire::encode_kept(&attributes(entry), asked)
         .map_err(|why| Error::new(Kind::Broken, format!("what is kept does not fit git's protocol: {why}")))

@@ -126,7 +126,7 @@ impl Looker<'_> {
     /// What the plain store keeps.
     fn passwords(&mut self) -> Result<Vec<Listed>> {
         let mut passwords = Vec::new();
-        for listed in Passwords::open()?.listed()? {
+        for listed in Passwords::open().listed()? {
             match listed {
                 Ok(listed) => passwords.push(listed),
                 Err(error) => self.say(error),

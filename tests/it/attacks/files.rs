@@ -102,12 +102,15 @@ fn a_name_that_would_write_more_than_itself_is_refused() {
     assert_eq!(fs::read_to_string(sandbox.config()).unwrap(), before);
 }
 
-/// Without `HOME` the clients look nowhere, or elsewhere than the user database says, and a static program does not ask it.
+/// Without `HOME` git and kubectl look nowhere; docker looks its home up, but where `HOME` is set and is none.
 #[test]
 fn without_a_home_nobodys_files_are_changed() {
     let sandbox = home();
     for home in [None, Some(""), Some("relative")] {
         for args in [&["setup", "git"][..], &["setup", "docker"], &["setup", "kubectl", "--user", "ann"]] {
+            if args[1] == "docker" && home != Some("relative") {
+                continue;
+            }
             let mut command = sandbox.keyfob(&[args, &["--dry-run"]].concat());
             match home {
                 None => command.env_remove("HOME"),
