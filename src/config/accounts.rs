@@ -11,7 +11,6 @@ pub(crate) fn is_of_one_alone(owner: u32, group: u32) -> bool {
 }
 
 /// The home folder of the user who runs us, as programs look it up where `HOME` does not tell.
-#[cfg(unix)]
 pub(super) fn home() -> Option<std::path::PathBuf> {
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
     home_of(&passwd, rustix::process::getuid().as_raw()).map(std::path::PathBuf::from)

@@ -51,6 +51,7 @@ pub(crate) fn has_folder(name: &str) -> bool {
 }
 
 /// Whether a variable is set and not empty.
+#[cfg(unix)]
 pub(crate) fn is_set(name: &str) -> bool {
     path(name).is_some()
 }

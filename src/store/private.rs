@@ -248,6 +248,7 @@ fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
 }
 
 /// What somebody does who is not the owner: nobody is told to give away or to take over another's files.
+#[cfg(unix)]
 pub(super) const AS_OWNER: &str =
     "run keyfob as its owner (not by sudo), or point KEYFOB_STATE_DIR to a folder of your own";
 

@@ -192,4 +192,8 @@ fn clusters_are_named_as_hosts_are() {
         let done = asked(&sandbox, None);
         assert!(done.stderr.contains(what), "{done:?}");
     }
+    let host = "hosts = [\"git.acme.dev\"]\n[profile.acme.at.\"git.acme.dev\"]\nproxy = \"http://p.dev\"\n";
+    sandbox.configure(&format!("{file}{host}"));
+    let done = asked(&sandbox, None);
+    assert!(done.stderr.contains("proxy and tls_server_name are for an entry of clusters"), "{done:?}");
 }
