@@ -275,3 +275,30 @@ fn a_sign_in_makes_room_before_a_person_is_looked_for() {
         assert_eq!(place.drive(Ask { want, ..Ask::default() }, told).1, expected);
     }
 }
+
+/// Longer than any code lives: whoever still waits then waits for nobody, and is told.
+#[test]
+fn a_sign_in_that_nobody_carries_on_is_not_waited_for_without_end() {
+    let place = Place::new();
+    let kept = waiting(&pending("dc", 3, 3_600));
+    for (seconds, is_over) in [(2_099, false), (2_100, false), (2_101, true)] {
+        let told = [
+            Got::Record(None),
+            Got::Terminal(true),
+            locked(&Record::default()),
+            Got::Presence(Presence::Here),
+            Got::Busy,
+            record(&kept),
+            Got::Waited(Duration::from_secs(seconds)),
+            Got::Busy,
+            record(&kept),
+        ];
+        let (_, effect) = place.drive(Ask::default(), told);
+        if is_over {
+            let line = "another keyfob holds the sign-in to a and does nothing with it";
+            assert_told(failed(&effect), Kind::Transient, line, "end that process (is it stopped?) and try again");
+        } else {
+            assert_eq!(effect, Effect::Pause, "{seconds}");
+        }
+    }
+}
