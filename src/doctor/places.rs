@@ -8,7 +8,7 @@ use crate::config::environment::{self, Interactive};
 use crate::config::{folders, new_profile};
 use crate::error::Error;
 use crate::mend::Mend;
-use crate::store::{client_secret, examine as state};
+use crate::store::{client_secret, examine as state, litter};
 
 const AREA: Area = Area::Places;
 
@@ -27,6 +27,10 @@ pub(super) fn examine(visit: &mut Visit<'_>, unreadable: Option<&Error>) {
         Ok(folder) if shut => visit.report.ok(&AREA, format!("locks work in {}", folder.display())),
         Ok(folder) => visit.report.ok(&AREA, format!("{} is closed to others, and locks work there", folder.display())),
         Err(error) => visit.report.error(&AREA, &error),
+    }
+    for path in litter::left() {
+        let what = format!("{} was left by a keyfob setup that was killed; it may hold secrets", path.display());
+        visit.report.problem(&AREA, what, Mend::run("rm").with(path.display()));
     }
     match environment::interactive() {
         Ok(Interactive::Auto) => {}

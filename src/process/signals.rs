@@ -1,5 +1,5 @@
 //! Signals that people and terminals send, held back while something is under way that exists nowhere else: between the sending
-//! of a token that works once and the saving of its successor. They are obeyed afterwards: the process dies of the signal, as
+//! of a token that works once and the saving of its successor, or while files of other programs are changed. They are obeyed afterwards: the process dies of the signal, as
 //! its caller expects. A second Ctrl-C ends it at once.
 
 #[cfg(unix)]
@@ -12,6 +12,10 @@ pub(crate) struct Hold;
 #[cfg(not(unix))]
 impl Hold {
     pub(crate) fn begin() -> Self {
+        Self
+    }
+
+    pub(crate) fn for_a_moment() -> Self {
         Self
     }
 }
@@ -35,14 +39,17 @@ pub(crate) fn survive_file_limit() {
 mod unix {
     use std::io::{self, IsTerminal, Write};
     use std::sync::OnceLock;
-    use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
     use nix::sys::signal::{SigSet, Signal, raise};
 
     /// What people, terminals and whoever started us send to end us.
     const HELD: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 
-    static IS_HELD: AtomicBool = AtomicBool::new(false);
+    /// How many of us hold them back, one inside the other.
+    static HOLDS: AtomicU32 = AtomicU32::new(0);
+    /// Whether a person is told that it may take a while.
+    static IS_TOLD: AtomicBool = AtomicBool::new(true);
     /// The number of the first signal that came; 0 is none.
     static CAME: AtomicI32 = AtomicI32::new(0);
     /// The thread that takes what the others do not.
@@ -56,11 +63,22 @@ mod unix {
     impl Hold {
         /// Begins to hold them back. Where the system refuses, they end us as ever.
         pub(crate) fn begin() -> Self {
+            IS_TOLD.store(true, Ordering::SeqCst);
+            Self::block()
+        }
+
+        /// The same for what is over before anybody wonders: files of others that are just being changed.
+        pub(crate) fn for_a_moment() -> Self {
+            IS_TOLD.store(false, Ordering::SeqCst);
+            Self::block()
+        }
+
+        fn block() -> Self {
             let Ok(before) = SigSet::thread_get_mask() else { return Self { before: None } };
             if held().thread_block().is_err() {
                 return Self { before: None };
             }
-            IS_HELD.store(true, Ordering::SeqCst);
+            HOLDS.fetch_add(1, Ordering::SeqCst);
             // After they are blocked, so that it begins with them blocked as well.
             WATCHER.get_or_init(|| spawn(watch));
             Self { before: Some(before) }
@@ -70,7 +88,9 @@ mod unix {
     impl Drop for Hold {
         fn drop(&mut self) {
             let Some(before) = self.before.take() else { return };
-            IS_HELD.store(false, Ordering::SeqCst);
+            if HOLDS.fetch_sub(1, Ordering::SeqCst) > 1 {
+                return;
+            }
             let came = CAME.swap(0, Ordering::SeqCst);
             let _ = before.thread_set_mask();
             if let Ok(signal) = Signal::try_from(came) {
@@ -88,11 +108,11 @@ mod unix {
     fn watch() {
         while let Ok(signal) = held().wait() {
             let is_first = CAME.compare_exchange(0, signal as i32, Ordering::SeqCst, Ordering::SeqCst).is_ok();
-            if !IS_HELD.load(Ordering::SeqCst) || (!is_first && signal == Signal::SIGINT) {
+            if HOLDS.load(Ordering::SeqCst) == 0 || (!is_first && signal == Signal::SIGINT) {
                 let _ = held().thread_unblock();
                 let _ = raise(signal);
                 let _ = held().thread_block();
-            } else if signal == Signal::SIGINT && io::stderr().is_terminal() {
+            } else if signal == Signal::SIGINT && IS_TOLD.load(Ordering::SeqCst) && io::stderr().is_terminal() {
                 let _ = writeln!(
                     io::stderr(),
                     "keyfob: waiting for an answer that can be had only once; Ctrl-C again ends this at once"

@@ -8,6 +8,7 @@ use crate::clock::SystemClock;
 use crate::error::Result;
 use crate::store::backups::{Backup, Backups};
 use crate::store::foreign::Foreign;
+use crate::store::litter;
 
 /// What one kind of file takes from us. A file is its bytes; `None` where there is none.
 pub(crate) trait Entries {
@@ -46,11 +47,17 @@ pub(crate) enum Done {
 
 /// Changes the file at `path` as the command wants it. Twice changes nothing.
 pub(crate) fn change(path: &Path, entries: &dyn Entries, how: How) -> Result<Done> {
+    if how.dry_run {
+        return attempt(path, entries, how);
+    }
+    // First, so that what is made from now on is written down.
+    let alone = Backups::open().and_then(|backups| backups.lock(&SystemClock::new()));
+    litter::sweep();
     let expected = attempt(path, entries, How { dry_run: true, ..how })?;
-    if how.dry_run || expected == Done::Nothing {
+    if expected == Done::Nothing {
         return Ok(expected);
     }
-    let _alone = Backups::open()?.lock(&SystemClock::new())?;
+    let _alone = alone?;
     attempt(path, entries, how)
 }
 

@@ -9,7 +9,7 @@ use crate::config::folders;
 use crate::error::{Error, Kind, Result};
 
 /// The folders below the state folder, and the files in each, that are to be closed to everybody else.
-const FOLDERS: &[&str] = &["sessions", "passwords", "metadata", "parents"];
+const FOLDERS: &[&str] = &["sessions", "passwords", "metadata", "parents", "setup"];
 
 /// Everything about modes, owners and links that keyfob would stumble over, or should.
 pub(crate) fn modes() -> Result<Vec<Error>> {

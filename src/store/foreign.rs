@@ -1,17 +1,20 @@
 //! Files of other programs that `keyfob setup` edits: `.gitconfig`, a kubeconfig, docker's `config.json`.
 //!
 //! A file is replaced whole, by rename, behind whatever links lead to it, and keeps its mode and owner. The new file is
-//! written as `NAME.lock`, which must not be there: git and kubectl take that name for their own lock, so neither writes
-//! meanwhile, and a change that came between our reading and our writing is noticed.
+//! called `NAME.lock` before, which must not be there: git and kubectl take that name for their own lock, so neither writes
+//! meanwhile, and a change that came between our reading and our writing is noticed. Its first name is one of ours (litter), so that
+//! a lock that a killed setup left can be told from everybody else's.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::litter::{self, Noted, PREFIX};
 use super::private;
 use crate::error::{Error, Kind, Result};
 use crate::mend::Mend;
+use crate::process::signals::Hold;
 
 /// No file that people edit is larger.
 const SIZE_LIMIT: u64 = 1 << 20;
@@ -66,45 +69,70 @@ impl Foreign {
             private::make_folder(folder).map_err(cannot)?;
         }
         let lock = lock_path(&self.target);
+        let own = folder.join(format!("{PREFIX}{}", litter::random_name()?));
+        let _held = Hold::for_a_moment();
+        let _noted = Noted::new(&own, Some(&lock));
         // As closed as the file, which may hold secrets, from its first moment.
-        let file = match create(&lock, private || self.bytes.is_some()) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                return Err(Error::new(Kind::Transient, format!("another program edits {}", self.path.display()))
-                    .hint(Mend::run("rm").with(lock.display()).lead("wait for it; if none does,")));
+        let done = create(&own, private || self.bytes.is_some()).map_err(cannot).and_then(|file| {
+            self.prepare(file, bytes).map_err(cannot)?;
+            match take_name(&own, &lock) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    Err(Error::new(Kind::Transient, format!("another program edits {}", self.path.display()))
+                        .hint(Mend::run("rm").with(lock.display()).lead("wait for it; if none does,")))
+                }
+                taken => taken.map_err(cannot),
             }
-            Err(error) => return Err(cannot(error)),
-        };
-        let unlock = |error| {
-            let _ = fs::remove_file(&lock);
-            error
-        };
-        if contents(&self.target).map_err(unlock)? != self.bytes {
-            return Err(unlock(
-                Error::new(Kind::Transient, format!("{} changed just now", self.path.display()))
-                    .hint("run the command again"),
-            ));
-        }
-        self.fill(file, &lock, bytes).map_err(|error| unlock(cannot(error)))
+        });
+        let done = done.and_then(|()| {
+            let unlock = |error| {
+                let _ = fs::remove_file(&lock);
+                error
+            };
+            if contents(&self.target).map_err(unlock)? != self.bytes {
+                return Err(unlock(
+                    Error::new(Kind::Transient, format!("{} changed just now", self.path.display()))
+                        .hint("run the command again"),
+                ));
+            }
+            self.put(&lock, bytes.is_some()).map_err(|error| unlock(cannot(error)))
+        });
+        let _ = fs::remove_file(&own);
+        done
     }
 
-    fn fill(&self, mut file: File, lock: &Path, bytes: Option<&[u8]>) -> io::Result<()> {
-        let Some(bytes) = bytes else {
-            drop(file);
-            match fs::remove_file(&self.target) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => return fs::remove_file(lock),
-            }
-        };
+    /// Fills what is to take its place.
+    fn prepare(&self, mut file: File, bytes: Option<&[u8]>) -> io::Result<()> {
+        let Some(bytes) = bytes else { return Ok(()) };
         file.write_all(bytes)?;
         if let Ok(meta) = fs::metadata(&self.target) {
             keep_owner(&file, &meta)?;
             file.set_permissions(meta.permissions())?;
         }
-        file.sync_all()?;
-        drop(file);
-        fs::rename(lock, &self.target)?;
-        private::sync_folder(self.target.parent().unwrap_or(&self.target))
+        file.sync_all()
+    }
+
+    /// Puts what is called `lock` in its place, or removes it.
+    fn put(&self, lock: &Path, is_filled: bool) -> io::Result<()> {
+        if is_filled {
+            fs::rename(lock, &self.target)?;
+            return private::sync_folder(self.target.parent().unwrap_or(&self.target));
+        }
+        match fs::remove_file(&self.target) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => fs::remove_file(lock),
+        }
+    }
+}
+
+/// Gives a file the name of the lock, which must not be there. Where files cannot have two names (FAT, some network homes), it is moved
+/// to a file that was made under that name: one that is left there by a kill is nobody's to tell.
+fn take_name(own: &Path, lock: &Path) -> io::Result<()> {
+    match fs::hard_link(own, lock) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            create(lock, true)?;
+            fs::rename(own, lock)
+        }
+        done => done,
     }
 }
 

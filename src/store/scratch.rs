@@ -5,14 +5,19 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::litter::{self, Noted, PREFIX};
 use super::private;
 use crate::config::environment;
 use crate::error::{Error, Result};
-use crate::secret::hex;
+use crate::process::signals::Hold;
 
 /// The copy.
 pub(crate) struct Scratch {
     path: PathBuf,
+    /// Struck out when it is gone.
+    _noted: Noted,
+    /// Whoever ends us by a signal ends us when it is gone.
+    _held: Hold,
 }
 
 impl Scratch {
@@ -20,23 +25,21 @@ impl Scratch {
     /// is not there yet.
     pub(crate) fn beside(original: &Path, bytes: &[u8]) -> Result<Self> {
         let folder = original.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
-        Self::make(folder, ".keyfob-", bytes)
+        Self::make(folder, bytes)
     }
 
     /// A file with these bytes where files may be for a moment.
     pub(crate) fn apart(bytes: &[u8]) -> Result<Self> {
-        Self::make(&environment::temporary_folder(), "keyfob-", bytes)
+        Self::make(&environment::temporary_folder(), bytes)
     }
 
-    /// Under a name that nobody can foresee, and no other process has.
-    fn make(folder: &Path, prefix: &str, bytes: &[u8]) -> Result<Self> {
-        let mut random = [0; 16];
-        getrandom::getrandom(&mut random)
-            .map_err(|error| Error::broken("cannot name a temporary file", anyhow::Error::msg(error)))?;
-        let path = folder.join(format!("{prefix}{}", hex(&random)));
+    fn make(folder: &Path, bytes: &[u8]) -> Result<Self> {
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        let path = folder.join(format!("{PREFIX}{}", litter::random_name()?));
+        let (held, noted) = (Hold::for_a_moment(), Noted::new(&path, None));
         // Made before it is filled: a disk that fills up leaves nothing behind either.
         let file = private::create(&path);
-        let scratch = Self { path };
+        let scratch = Self { path, _noted: noted, _held: held };
         file.and_then(|mut file| file.write_all(bytes)).map_err(|error| scratch.broken("write", error))?;
         Ok(scratch)
     }

@@ -58,6 +58,8 @@ mod transport;
 // `keyfob setup git`, with the real git as the judge.
 #[cfg(unix)]
 mod setup_git;
+#[cfg(target_os = "linux")]
+mod setup_killed;
 // `keyfob setup docker`.
 #[cfg(unix)]
 mod setup_docker;

@@ -171,7 +171,7 @@ fn what_a_file_holds_stays_as_closed_as_it_is() {
         let log: PathBuf = sandbox.home().join("strace");
         for more in [&[][..], &["--undo"]] {
             let mut command = sandbox.command("strace");
-            command.args(["-f", "-s", "4096", "-e", "trace=execve,open,openat,creat", "-o"]).arg(&log);
+            command.args(["-f", "-s", "4096", "-e", "trace=execve,open,openat,creat,link,linkat", "-o"]).arg(&log);
             command.arg(crate::support::sandbox::keyfob()).args(args).args(more);
             let done = run(command, "");
             assert_eq!(done.code, Some(0), "{done:?}");

@@ -1,0 +1,146 @@
+//! What lies beside another program's file while `setup` works on it: a copy, which may hold secrets, and the lock. It is written down in
+//! a folder of ours before it is made, so that whoever comes after a setup that was killed can clear it away.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::lock::Lock;
+use super::private::{self, Taken};
+use crate::config::folders;
+use crate::secret;
+
+/// In the state folder; one file for each thing, locked as long as whoever made it lives.
+const FOLDER: &str = "setup";
+/// What begins like that is ours, and nothing else is ever removed.
+pub(super) const PREFIX: &str = ".keyfob-";
+
+/// One thing that was written down. Dropped, it is struck out: by then it is gone.
+#[derive(Debug)]
+pub(super) struct Noted {
+    entry: Option<(PathBuf, Lock)>,
+}
+
+impl Noted {
+    /// Writes down that `own` is about to be made, and that `lock` may become another name of it. Where there is no state folder yet
+    /// (`--dry-run` on a new machine), or none that can be written to, it goes on without.
+    pub(super) fn new(own: &Path, lock: Option<&Path>) -> Self {
+        Self { entry: Self::note(own, lock) }
+    }
+
+    fn note(own: &Path, lock: Option<&Path>) -> Option<(PathBuf, Lock)> {
+        let state = folders::state().ok().filter(|state| state.is_dir())?;
+        let entry = state.join(FOLDER).join(random_name().ok()?);
+        let Ok(Taken::Lock(held)) = private::take(&entry) else { return None };
+        let empty = Path::new("");
+        let said = [bytes(own), &[0], bytes(lock.unwrap_or(empty))].concat();
+        private::put(&entry, &said).ok()?;
+        Some((entry, held))
+    }
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        if let Some((entry, _lock)) = self.entry.take() {
+            strike_out(&entry);
+        }
+    }
+}
+
+/// A name that nobody can foresee, and no other process has.
+pub(super) fn random_name() -> crate::error::Result<String> {
+    let mut random = [0; 16];
+    getrandom::getrandom(&mut random)
+        .map_err(|error| crate::error::Error::broken("cannot name a temporary file", anyhow::Error::msg(error)))?;
+    Ok(secret::hex(&random))
+}
+
+/// Clears away what setups have left that were killed.
+pub(crate) fn sweep() {
+    for (entry, left, _lock) in abandoned() {
+        for path in &left {
+            let _ = fs::remove_file(path);
+        }
+        strike_out(&entry);
+    }
+}
+
+/// What setups have left that were killed, and is still there.
+pub(crate) fn left() -> Vec<PathBuf> {
+    abandoned().into_iter().flat_map(|(_, left, _)| left).collect()
+}
+
+/// The entries whose makers live no more, with what is there of each.
+fn abandoned() -> Vec<(PathBuf, Vec<PathBuf>, Lock)> {
+    let Ok(files) = folders::state().map(|state| fs::read_dir(state.join(FOLDER))) else { return Vec::new() };
+    let entries = files.into_iter().flatten().flatten().map(|file| file.path());
+    entries
+        .filter_map(|entry| match private::take(&entry) {
+            Ok(Taken::Lock(lock)) if lock.is_exclusive() => Some((there(&entry), entry, lock)),
+            _ => None,
+        })
+        .map(|(left, entry, lock)| (entry, left, lock))
+        .collect()
+}
+
+/// What an entry names, as far as it is there and ours.
+fn there(entry: &Path) -> Vec<PathBuf> {
+    let Ok(Some(said)) = private::read(entry) else { return Vec::new() };
+    let mut said = said.split(|byte| *byte == 0).map(path);
+    let (own, lock) = (said.next().flatten(), said.next().flatten());
+    let is_ours = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
+    let Some(own) = own.filter(is_ours) else { return Vec::new() };
+    // Another program may have taken the lock since: it is ours as long as it is the very file.
+    let lock = lock.filter(|lock| is_same(&own, lock));
+    // A program that worked on the copy and was ended with us has a lock of its own there.
+    let mut of_copy = own.clone().into_os_string();
+    of_copy.push(".lock");
+    [lock, Some(of_copy.into()), Some(own)]
+        .into_iter()
+        .flatten()
+        .filter(|path| path.symlink_metadata().is_ok())
+        .collect()
+}
+
+fn strike_out(entry: &Path) {
+    let _ = fs::remove_file(entry);
+    // Where it was the last.
+    let _ = entry.parent().map(fs::remove_dir);
+}
+
+/// Whether two names are of one file. Where the system does not tell, they are not.
+fn is_same(one: &Path, other: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let number =
+            |path: &Path| -> io::Result<(u64, u64)> { path.symlink_metadata().map(|meta| (meta.dev(), meta.ino())) };
+        matches!((number(one), number(other)), (Ok(one), Ok(other)) if one == other)
+    }
+    #[cfg(not(unix))]
+    {
+        let _: io::Result<(&Path, &Path)> = Ok((one, other));
+        false
+    }
+}
+
+#[cfg(unix)]
+fn bytes(path: &Path) -> &[u8] {
+    std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str())
+}
+
+#[cfg(unix)]
+fn path(bytes: &[u8]) -> Option<PathBuf> {
+    let name: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(bytes);
+    (!bytes.is_empty()).then(|| name.into())
+}
+
+#[cfg(not(unix))]
+fn bytes(path: &Path) -> &[u8] {
+    path.to_str().unwrap_or_default().as_bytes()
+}
+
+#[cfg(not(unix))]
+fn path(bytes: &[u8]) -> Option<PathBuf> {
+    std::str::from_utf8(bytes).ok().filter(|path| !path.is_empty()).map(PathBuf::from)
+}
