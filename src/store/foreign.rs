@@ -60,48 +60,40 @@ impl Foreign {
     ///
     /// Somebody else edits it right now, or has since it was read; or it cannot be written.
     pub(crate) fn replace(&self, bytes: Option<&[u8]>, private: bool) -> Result<()> {
-        let cannot = |error: io::Error| {
-            Error::broken(format!("cannot write {}", self.path.display()), error)
-                .hint("if it is yours, make it and its folder writable; else run keyfob as its owner, or write there by hand what --dry-run prints")
-        };
         let folder = self.target.parent().unwrap_or(&self.target);
         if bytes.is_some() && !folder.exists() {
-            private::make_folder(folder).map_err(cannot)?;
+            private::make_folder(folder).map_err(|error| self.cannot(error))?;
         }
         let lock = lock_path(&self.target);
         let own = folder.join(format!("{PREFIX}{}", litter::random_name()?));
         let _held = Hold::for_a_moment();
         let _noted = Noted::new(&own, Some(&lock));
-        // As closed as the file, which may hold secrets, from its first moment.
-        let done = create(&own, private || self.bytes.is_some()).map_err(cannot).and_then(|file| {
-            self.prepare(file, bytes).map_err(cannot)?;
-            match take_name(&own, &lock) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                    Err(Error::new(Kind::Transient, format!("another program edits {}", self.path.display()))
-                        .hint(Mend::run("rm").with(lock.display()).lead("wait for it; if none does,")))
-                }
-                taken => taken.map_err(cannot),
-            }
-        });
-        let done = done.and_then(|()| {
-            let unlock = |error| {
-                let _ = fs::remove_file(&lock);
-                error
-            };
-            if contents(&self.target).map_err(unlock)? != self.bytes {
-                return Err(unlock(
-                    Error::new(Kind::Transient, format!("{} changed just now", self.path.display()))
-                        .hint("run the command again"),
-                ));
-            }
-            self.put(&lock, bytes.is_some()).map_err(|error| unlock(cannot(error)))
-        });
+        let done = self.replace_by(&own, &lock, bytes, private);
         let _ = fs::remove_file(&own);
         done
     }
 
+    /// `own` is the new file's first name, and `lock` its second.
+    fn replace_by(&self, own: &Path, lock: &Path, bytes: Option<&[u8]>, private: bool) -> Result<()> {
+        // As closed as the file, which may hold secrets, from its first moment.
+        let filled = create(own, private || self.bytes.is_some()).and_then(|file| self.fill(file, bytes));
+        match filled.and_then(|()| take_name(own, lock)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                return Err(Error::new(Kind::Transient, format!("another program edits {}", self.path.display()))
+                    .hint(Mend::run("rm").with(lock.display()).lead("wait for it; if none does,")));
+            }
+            Err(error) => return Err(self.cannot(error)),
+        }
+        let done = self.put(lock, bytes.is_some());
+        if done.is_err() {
+            let _ = fs::remove_file(lock);
+        }
+        done
+    }
+
     /// Fills what is to take its place.
-    fn prepare(&self, mut file: File, bytes: Option<&[u8]>) -> io::Result<()> {
+    fn fill(&self, mut file: File, bytes: Option<&[u8]>) -> io::Result<()> {
         let Some(bytes) = bytes else { return Ok(()) };
         file.write_all(bytes)?;
         if let Ok(meta) = fs::metadata(&self.target) {
@@ -111,16 +103,28 @@ impl Foreign {
         file.sync_all()
     }
 
-    /// Puts what is called `lock` in its place, or removes it.
-    fn put(&self, lock: &Path, is_filled: bool) -> io::Result<()> {
-        if is_filled {
-            fs::rename(lock, &self.target)?;
-            return private::sync_folder(self.target.parent().unwrap_or(&self.target));
+    /// Puts what is called `lock` in its place, or removes it; unless somebody has changed it since it was read.
+    fn put(&self, lock: &Path, is_filled: bool) -> Result<()> {
+        if contents(&self.target)? != self.bytes {
+            return Err(Error::new(Kind::Transient, format!("{} changed just now", self.path.display()))
+                .hint("run the command again"));
         }
-        match fs::remove_file(&self.target) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => fs::remove_file(lock),
-        }
+        let done = if is_filled {
+            let folder = self.target.parent().unwrap_or(&self.target);
+            fs::rename(lock, &self.target).and_then(|()| private::sync_folder(folder))
+        } else {
+            match fs::remove_file(&self.target) {
+                Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+                _ => fs::remove_file(lock),
+            }
+        };
+        done.map_err(|error| self.cannot(error))
+    }
+
+    fn cannot(&self, error: io::Error) -> Error {
+        Error::broken(format!("cannot write {}", self.path.display()), error).hint(
+            "if it is yours, make it and its folder writable; else run keyfob as its owner, or write there by hand what --dry-run prints",
+        )
     }
 }
 

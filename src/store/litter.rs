@@ -57,49 +57,54 @@ pub(super) fn random_name() -> crate::error::Result<String> {
 
 /// Clears away what setups have left that were killed.
 pub(crate) fn sweep() {
-    for (entry, left, _lock) in abandoned() {
-        for path in &left {
-            let _ = fs::remove_file(path);
-        }
-        strike_out(&entry);
+    each_abandoned(&mut |entry, path| {
+        let _ = fs::remove_file(path.unwrap_or(entry));
+    });
+    if let Ok(state) = folders::state() {
+        let _ = fs::remove_dir(state.join(FOLDER));
     }
 }
 
 /// What setups have left that were killed, and is still there.
 pub(crate) fn left() -> Vec<PathBuf> {
-    abandoned().into_iter().flat_map(|(_, left, _)| left).collect()
+    let mut left = Vec::new();
+    each_abandoned(&mut |_, path| left.extend(path.map(Path::to_owned)));
+    left
 }
 
-/// The entries whose makers live no more, with what is there of each.
-fn abandoned() -> Vec<(PathBuf, Vec<PathBuf>, Lock)> {
-    let Ok(files) = folders::state().map(|state| fs::read_dir(state.join(FOLDER))) else { return Vec::new() };
-    let entries = files.into_iter().flatten().flatten().map(|file| file.path());
-    entries
-        .filter_map(|entry| match private::take(&entry) {
-            Ok(Taken::Lock(lock)) if lock.is_exclusive() => Some((there(&entry), entry, lock)),
-            _ => None,
-        })
-        .map(|(left, entry, lock)| (entry, left, lock))
-        .collect()
+/// Each thing that is there of each entry whose maker lives no more; and last, as nothing, the entry itself.
+fn each_abandoned(visit: &mut dyn FnMut(&Path, Option<&Path>)) {
+    let Ok(state) = folders::state() else { return };
+    let Ok(files) = fs::read_dir(state.join(FOLDER)) else { return };
+    for file in files.flatten() {
+        let entry = file.path();
+        let Ok(Taken::Lock(lock)) = private::take(&entry) else { continue };
+        if lock.is_exclusive() {
+            for path in there(&entry) {
+                visit(&entry, Some(&path));
+            }
+            visit(&entry, None);
+        }
+    }
 }
 
 /// What an entry names, as far as it is there and ours.
 fn there(entry: &Path) -> Vec<PathBuf> {
-    let Ok(Some(said)) = private::read(entry) else { return Vec::new() };
+    let mut there = Vec::new();
+    let Ok(Some(said)) = private::read(entry) else { return there };
     let mut said = said.split(|byte| *byte == 0).map(path);
-    let (own, lock) = (said.next().flatten(), said.next().flatten());
-    let is_ours = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
-    let Some(own) = own.filter(is_ours) else { return Vec::new() };
+    let (Some(Some(own)), lock) = (said.next(), said.next().flatten()) else { return there };
+    if !own.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(PREFIX.as_bytes())) {
+        return there;
+    }
     // Another program may have taken the lock since: it is ours as long as it is the very file.
-    let lock = lock.filter(|lock| is_same(&own, lock));
+    there.extend(lock.filter(|lock| is_same(&own, lock)));
     // A program that worked on the copy and was ended with us has a lock of its own there.
     let mut of_copy = own.clone().into_os_string();
     of_copy.push(".lock");
-    [lock, Some(of_copy.into()), Some(own)]
-        .into_iter()
-        .flatten()
-        .filter(|path| path.symlink_metadata().is_ok())
-        .collect()
+    there.extend([of_copy.into(), own]);
+    there.retain(|path| path.symlink_metadata().is_ok());
+    there
 }
 
 fn strike_out(entry: &Path) {
