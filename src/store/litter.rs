@@ -55,35 +55,31 @@ pub(super) fn random_name() -> crate::error::Result<String> {
     Ok(secret::hex(&random))
 }
 
-/// Clears away what setups have left that were killed.
+/// Clears away what setups have left that were killed. What cannot be removed stays written down.
 pub(crate) fn sweep() {
-    each_abandoned(&mut |entry, path| {
-        let _ = fs::remove_file(path.unwrap_or(entry));
+    each_abandoned(&mut |entry, left| {
+        if left.iter().all(|path| fs::remove_file(path).is_ok()) {
+            strike_out(entry);
+        }
     });
-    if let Ok(state) = folders::state() {
-        let _ = fs::remove_dir(state.join(FOLDER));
-    }
 }
 
 /// What setups have left that were killed, and is still there.
 pub(crate) fn left() -> Vec<PathBuf> {
-    let mut left = Vec::new();
-    each_abandoned(&mut |_, path| left.extend(path.map(Path::to_owned)));
-    left
+    let mut all = Vec::new();
+    each_abandoned(&mut |_, left| all.extend(left));
+    all
 }
 
-/// Each thing that is there of each entry whose maker lives no more; and last, as nothing, the entry itself.
-fn each_abandoned(visit: &mut dyn FnMut(&Path, Option<&Path>)) {
+/// Each entry whose maker lives no more, with what is still there of it.
+fn each_abandoned(visit: &mut dyn FnMut(&Path, Vec<PathBuf>)) {
     let Ok(state) = folders::state() else { return };
     let Ok(files) = fs::read_dir(state.join(FOLDER)) else { return };
     for file in files.flatten() {
         let entry = file.path();
         let Ok(Taken::Lock(lock)) = private::take(&entry) else { continue };
         if lock.is_exclusive() {
-            for path in there(&entry) {
-                visit(&entry, Some(&path));
-            }
-            visit(&entry, None);
+            visit(&entry, there(&entry));
         }
     }
 }

@@ -1,10 +1,11 @@
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 
 use crate::support::provider::{Endpoint, Manners, Provider};
 use crate::support::sandbox::{Sandbox, Transcript, ask, copy_keyfob, run, workos};
+use crate::support::system::{has, is_root, mode};
 
 fn approving() -> Provider {
     Provider::with(Manners { approves_by_itself: true, ..Manners::default() })
@@ -15,10 +16,6 @@ fn signed_in(provider: &Provider) -> Sandbox {
     let done = sandbox.run_asking(&["git", "get"], &ask("git.acme.dev"));
     assert!(done.stdout.starts_with("username="), "{done:?}");
     sandbox
-}
-
-fn mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
 /// An error that git is told to stop for, without a secret or a panic in it.
@@ -163,10 +160,6 @@ fn powerless(sandbox: &Sandbox, args: &[&str]) -> (Transcript, tempfile::TempDir
     let done = run(command, &ask("git.acme.dev"));
     mode(public.path(), 0o755);
     (done, public)
-}
-
-fn is_root() -> bool {
-    std::os::unix::fs::MetadataExt::uid(&fs::metadata("/proc/self").unwrap()) == 0
 }
 
 #[cfg(target_os = "linux")]
@@ -390,10 +383,7 @@ fn root_in_a_persons_home_leaves_nothing_there() {
 #[cfg(target_os = "linux")]
 #[test]
 fn where_there_are_no_locks_it_goes_on_without() {
-    let strace = std::process::Command::new("strace").arg("--version").output();
-    if !strace.is_ok_and(|output| output.status.success()) {
-        assert!(std::env::var_os("CI").is_none(), "needs strace");
-        eprintln!("skipped: needs strace");
+    if !has(&["strace"]) {
         return;
     }
     let provider = approving();

@@ -1,10 +1,11 @@
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::support::http::Reply;
 use crate::support::sandbox::{Sandbox, Transcript, ask};
 use crate::support::scripted::{Scripted, code, refusal};
+use crate::support::system::mode;
 
 const SECRET: &str = "s3cret:/+ %";
 
@@ -28,10 +29,6 @@ fn configure(sandbox: &Sandbox, server: &Scripted, file: &Path) {
         server.url(),
         file.display()
     ));
-}
-
-fn mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
 fn sign_in(sandbox: &Sandbox) -> Transcript {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::support::http::Reply;
 use crate::support::sandbox::{Sandbox, ask, now, run};
 use crate::support::scripted::{Scripted, code};
+use crate::support::system::has;
 
 const DESCRIPTION: &str = "/.well-known/openid-configuration";
 
@@ -66,10 +67,7 @@ fn metadata_is_read_once_and_a_hit_asks_nobody_however_old_it_is() {
 /// Whether the metadata is fresh, or so old that the session itself has to say that it goes on.
 #[test]
 fn a_hit_reads_its_record_once() {
-    let strace = std::process::Command::new("strace").arg("--version").output();
-    if !strace.is_ok_and(|output| output.status.success()) {
-        assert!(std::env::var_os("CI").is_none(), "needs strace");
-        eprintln!("skipped: needs strace");
+    if !has(&["strace"]) {
         return;
     }
     let (_server, sandbox) = signed_in();

@@ -1,11 +1,12 @@
 //! Where a session stands, and where programs are found: what others could have put there is not used.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use crate::support::provider::{Endpoint, Manners, Provider};
 use crate::support::sandbox::{Sandbox, Transcript, ask, run};
+use crate::support::system::{is_root, mode};
 
 fn signed_in() -> (Provider, Sandbox) {
     let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });
@@ -15,17 +16,9 @@ fn signed_in() -> (Provider, Sandbox) {
     (provider, sandbox)
 }
 
-fn mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-}
-
 fn assert_refused(done: &Transcript, says: &str) {
     assert_eq!((done.stdout.as_str(), done.code), ("quit=1\n", Some(0)), "{done:?}");
     assert!(done.stderr.contains(says), "{says}: {}", done.stderr);
-}
-
-fn is_root() -> bool {
-    std::os::unix::fs::MetadataExt::uid(&fs::metadata("/proc/self").unwrap()) == 0
 }
 
 /// Whoever can write to a folder above the session puts another in its place: nothing is served from there, and nothing sent.

@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt, chown};
+use std::path::PathBuf;
 
 use crate::support::provider::{Endpoint, Manners, Provider};
 use crate::support::sandbox::{Sandbox, Transcript, ask, copy_keyfob, run, workos};
+use crate::support::system::mode;
 
 /// The person whose home it is. No system has the number.
 const ANN: u32 = 412_345;
@@ -197,10 +198,6 @@ impl Homes {
         }
         found
     }
-}
-
-fn mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
 const LOGIN: &str = r#"{"ServerURL":"other.dev","Username":"ann","Secret":"hunter2"}"#;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::sandbox::{Sandbox, run};
+use crate::support::system::{has, mode};
 
 /// The calls that change files, before each of which it is killed.
 const CHANGES: &str =
@@ -17,13 +18,6 @@ const DOCKER: &str =
 
 const KUBECONFIG: &str = "apiVersion: v1\nkind: Config\nclusters:\n- name: c\n  cluster: {server: https://k8s.acme.dev:6443}\n\
     users:\n- name: ann\n  user: {token: s3cret}\ncontexts:\n- name: c\n  context: {cluster: c, user: ann}\ncurrent-context: c\n";
-
-fn has(programs: &[&str]) -> bool {
-    let is_here = |program: &&&str| Command::new("which").arg(program).output().is_ok_and(|done| done.status.success());
-    let missing = programs.iter().find(|program| !is_here(program));
-    assert!(missing.is_none() || std::env::var_os("CI").is_none(), "needs {missing:?}");
-    missing.is_none()
-}
 
 /// Everything below a folder but what keyfob keeps in a folder of its own.
 fn files(folder: &Path, state: &Path) -> Vec<PathBuf> {
@@ -183,4 +177,25 @@ fn whatever_a_killed_setup_of_kubectl_leaves_the_next_clears_away() {
     // kubectl is slow to start, and it is run several times each time.
     let (killed, left) = kill_everywhere(&home, &setup, 4);
     assert!(killed > 5 && left > 1, "{killed} times killed, {left} times something was left");
+}
+
+/// It is named until it is gone, and not forgotten by the first who tries.
+#[test]
+fn what_cannot_be_removed_stays_written_down() {
+    let home = Home::new(".docker/config.json", DOCKER);
+    let setup = ["setup", "docker", "git.acme.dev"];
+    home.succeeds(&setup);
+    let (left, entries) = (home.sandbox.home().join(".keyfob-left"), home.sandbox.state().join("setup"));
+    // A folder is no file that could be removed, whoever tries.
+    fs::create_dir(&left).unwrap();
+    fs::create_dir(&entries).unwrap();
+    mode(&entries, 0o700);
+    let entry = entries.join("entry");
+    fs::write(&entry, format!("{}\0", left.display())).unwrap();
+    mode(&entry, 0o600);
+    home.succeeds(&setup);
+    assert!(entry.exists() && home.doctor().contains(&format!("{} was left by", left.display())));
+    fs::remove_dir(&left).unwrap();
+    home.succeeds(&setup);
+    assert!(!entries.exists());
 }

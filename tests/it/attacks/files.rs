@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use super::*;
+use crate::support::system::has;
 
 const SECRET: &str = "s3cret-of-another-program";
 
@@ -143,10 +144,7 @@ fn a_line_that_goes_on_swallows_nothing() {
 /// Neither on a command line of a program that is asked, nor for a moment in a file that others can read.
 #[test]
 fn what_a_file_holds_stays_as_closed_as_it_is() {
-    let strace = Command::new("strace").arg("--version").output();
-    if !strace.is_ok_and(|output| output.status.success()) {
-        assert!(std::env::var_os("CI").is_none(), "needs strace");
-        eprintln!("skipped: needs strace");
+    if !has(&["strace"]) {
         return;
     }
     let sandbox = home();

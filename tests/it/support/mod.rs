@@ -9,4 +9,5 @@ pub mod provider;
 pub mod registry;
 pub mod sandbox;
 pub mod scripted;
+pub mod system;
 pub mod tls_server;
