@@ -59,6 +59,11 @@ impl Mend {
         Self::Wait { words: defuse(&words.into()) }
     }
 
+    /// What lets something be kept that could not be.
+    pub(crate) fn make_room() -> Self {
+        "make room, make a folder of your own writable, or point KEYFOB_STATE_DIR elsewhere".into()
+    }
+
     /// Have somebody approve by a command.
     pub(crate) fn ask_person(argv: Argv) -> Self {
         Self::AskPerson(Run { lead: String::new(), commands: vec![argv], tail: String::new() })

@@ -1,13 +1,20 @@
 //! Who else is in a group, by the system's own files: its user database is asked by plug-ins (NSS), which crash a static program.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Whether a group is its owner's alone: the one that many systems make for each user (umask 002 then lets "the group" write). It is the
 /// primary group of that user and of nobody else, and lists no other member. Where the files do not tell, it is not.
-pub(crate) fn is_of_one_alone(owner: u32, group: u32) -> bool {
+fn is_of_one_alone(owner: u32, group: u32) -> bool {
     let read = |path: &str| fs::read_to_string(Path::new(path)).unwrap_or_default();
     is_alone(&read("/etc/passwd"), &read("/etc/group"), owner, group)
+}
+
+/// Whether somebody else than its owner may write to a file or folder.
+pub(crate) fn others_can_write(meta: &fs::Metadata) -> bool {
+    let mode = meta.mode();
+    mode & 0o002 != 0 || (mode & 0o020 != 0 && !is_of_one_alone(meta.uid(), meta.gid()))
 }
 
 /// The home folder of the user who runs us, as programs look it up where `HOME` does not tell.

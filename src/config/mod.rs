@@ -122,8 +122,7 @@ pub(crate) fn refuse_writable(file: &File, path: &Path) -> Result<()> {
         let mend = "run keyfob as its owner, or name a file of your own in KEYFOB_CONFIG";
         return refuse("this file belongs to somebody else", mend.into());
     }
-    let is_own_group = || accounts::is_of_one_alone(meta.uid(), meta.gid());
-    if meta.mode() & 0o002 != 0 || (meta.mode() & 0o020 != 0 && !is_own_group()) {
+    if accounts::others_can_write(&meta) {
         return refuse("others can write to this file", Mend::run("chmod go-w").with(path.display()));
     }
     Ok(())

@@ -53,8 +53,7 @@ impl Machine {
     /// A sign-in that could not be kept is thrown away: nobody is asked for it.
     pub(super) fn cannot_keep(self, error: &Error) -> (Self, Effect) {
         let what = format!("a sign-in could not be kept, so nobody is asked: {}", error.text());
-        let mend = "make room, make a folder of your own writable, or point KEYFOB_STATE_DIR elsewhere";
-        self.fail(Error::new(error.kind, what).hint(mend))
+        self.fail(Error::new(error.kind, what).hint(Mend::make_room()))
     }
 
     /// Only a person can help: waits to be the one who polls.

@@ -24,10 +24,7 @@ impl Machine {
             return self.serve(token.clone(), &record);
         }
         let what = format!("the session is kept but not renewed: {}", error.text());
-        self.fail(
-            Error::new(error.kind, what)
-                .hint("make room, make a folder of your own writable, or point KEYFOB_STATE_DIR elsewhere"),
-        )
+        self.fail(Error::new(error.kind, what).hint(Mend::make_room()))
     }
 
     /// While a token lives, the others are told that it is being renewed: they go on with it and wait for nobody.

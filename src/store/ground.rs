@@ -8,8 +8,9 @@ use crate::error::Result;
 /// Refuses a folder that is a link, and one that others could change or put another in the place of.
 pub(super) fn refuse_changeable(folder: &Path) -> Result<()> {
     #[cfg(unix)]
-    unix::refuse_link(folder)?;
-    refuse_changeable_way(folder)
+    unix::refuse_changeable(folder, false)?;
+    let _ = folder;
+    Ok(())
 }
 
 /// The same where a person may have linked it: the folder counts and every one above it, up to the root, and where links lead elsewhere
@@ -20,7 +21,7 @@ pub(super) fn refuse_changeable(folder: &Path) -> Result<()> {
 /// The folder that is open, with what closes it.
 pub(super) fn refuse_changeable_way(folder: &Path) -> Result<()> {
     #[cfg(unix)]
-    unix::refuse_changeable_way(folder)?;
+    unix::refuse_changeable(folder, true)?;
     // On Windows the folder is below the person's own profile, whose access list the system keeps.
     let _ = folder;
     Ok(())
@@ -40,14 +41,8 @@ mod unix {
     /// Whom the kernel shows as the owner of what is nobody's inside a user namespace, root's files among them.
     const OVERFLOW: u32 = 65_534;
 
-    pub(super) fn refuse_link(folder: &Path) -> Result<()> {
-        match fs::symlink_metadata(folder) {
-            Ok(meta) if meta.is_symlink() => Err(link_error(folder)),
-            _ => Ok(()),
-        }
-    }
-
-    pub(super) fn refuse_changeable_way(folder: &Path) -> Result<()> {
+    /// `may_be_linked`: the folder itself may be a link, and not only those above it.
+    pub(super) fn refuse_changeable(folder: &Path, may_be_linked: bool) -> Result<()> {
         let whole;
         let folder = if folder.is_absolute() {
             folder
@@ -55,21 +50,24 @@ mod unix {
             whole = absolute(folder).unwrap_or_else(|_| folder.to_owned());
             &whole
         };
-        if !walk(folder)? {
+        if !walk(folder, may_be_linked)? {
             return Ok(());
         }
         // A person may have linked what is above it: where that leads counts as well.
-        folder.canonicalize().map_or(Ok(()), |real| walk(&real).map(drop))
+        folder.canonicalize().map_or(Ok(()), |real| walk(&real, true).map(drop))
     }
 
     /// Looks at a folder and all above it, as they are named; whether a link or `..` is among them.
-    fn walk(folder: &Path) -> Result<bool> {
+    fn walk(folder: &Path, may_be_linked: bool) -> Result<bool> {
         let me = rustix::process::geteuid().as_raw();
         let mut is_led_elsewhere = folder.components().any(|part| part == Component::ParentDir);
         let mut below = me;
         for step in folder.ancestors() {
             let Ok(meta) = fs::symlink_metadata(step) else { continue };
             if meta.is_symlink() {
+                if !may_be_linked && step == folder {
+                    return Err(link_error(folder));
+                }
                 is_led_elsewhere = true;
             } else {
                 refuse(step, &meta, below, me)?;
@@ -101,10 +99,10 @@ mod unix {
         Err(error("can be changed by others").hint(mend))
     }
 
+    /// Root's own group is as good as root.
     fn is_open(meta: &Metadata) -> bool {
-        let is_others = meta.mode() & 0o002 != 0;
-        // Root's own group is as good as root.
-        is_others || meta.mode() & 0o020 != 0 && meta.gid() != 0 && !accounts::is_of_one_alone(meta.uid(), meta.gid())
+        let is_roots_group_alone = meta.mode() & 0o002 == 0 && meta.gid() == 0;
+        !is_roots_group_alone && accounts::others_can_write(meta)
     }
 
     /// Root and oneself; and inside a user namespace the one that root outside is shown as.

@@ -235,7 +235,7 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
 /// Said when something cannot be saved.
 pub(super) fn cannot_save(folder: &Path, error: io::Error) -> Error {
     Error::broken("cannot save", anyhow::Error::new(error).context(format!("in {}", folder.display())))
-        .hint("make room, make a folder of your own writable, or point KEYFOB_STATE_DIR elsewhere")
+        .hint(Mend::make_room())
 }
 
 fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {

@@ -86,6 +86,44 @@ fn waiting(pending: &Pending) -> Record {
     Record { pending: Some(pending.clone()), ..Record::default() }
 }
 
+/// A record that is looked at twice under its lock: before a person is looked for, and behind the login lock.
+fn turn(kept: &Record, presence: Presence) -> impl Iterator<Item = Got> + Clone + use<> {
+    [Got::Record(None), Got::Terminal(true), locked(kept), Got::Presence(presence), Got::Done, locked(kept)].into_iter()
+}
+
+/// The code in it is due, and this is the answer to its poll.
+fn polled(due: &Record, answer: Answer) -> impl Iterator<Item = Got> + Clone + use<> {
+    turn(due, Presence::Here).chain([Got::Done, Got::Answer(answer)])
+}
+
+fn not_yet() -> Answer {
+    Answer::Transient { why: String::new(), retry_after: None }
+}
+
+/// What a provider grants, without an ID token.
+fn granted(refresh_token: Option<&str>) -> TokenAnswer {
+    TokenAnswer {
+        access_token: Secret::new("at"),
+        id_token: None,
+        refresh_token: refresh_token.map(Secret::new),
+        life: 300,
+        id_life: 0,
+        who: Who::default(),
+    }
+}
+
+/// The provider begins no sign-in, or something in its place.
+fn refusal(status: u16, code: &str, is_foreign: bool) -> NoCode {
+    NoCode::Refused(ServerError {
+        code: code.to_owned(),
+        description: String::new(),
+        status,
+        is_silent: false,
+        is_foreign,
+        interval: None,
+    })
+}
+
 fn failed(effect: &Effect) -> &Error {
     match effect {
         Effect::End(Outcome::Failed(error)) => error,
@@ -174,18 +212,7 @@ fn a_fresh_token_ends_the_wait_for_the_lock_at_once_and_a_patience_is_whole() {
 fn an_answer_in_hand_waits_for_the_lock_and_looks_at_nothing() {
     let place = Place::new();
     let due = waiting(&pending("dc", 0, 100));
-    let told = [
-        Got::Record(None),
-        Got::Terminal(true),
-        locked(&due),
-        Got::Presence(Presence::Here),
-        Got::Done,
-        locked(&due),
-        Got::Done,
-        Got::Answer(Answer::Transient { why: String::new(), retry_after: None }),
-        Got::Busy,
-        Got::Waited(Duration::ZERO),
-    ];
+    let told = polled(&due, not_yet()).chain([Got::Busy, Got::Waited(Duration::ZERO)]);
     assert_eq!(place.drive(Ask::default(), told).1, Effect::TryLock);
 }
 
@@ -199,9 +226,7 @@ fn who_has_nobody_here_waits_ten_seconds_for_a_poll_and_a_person_as_long_as_it_t
         (11, Presence::Here, Some(11)),
     ] {
         let kept = waiting(&pending("dc", wait, 100));
-        let told =
-            [Got::Record(None), Got::Terminal(true), locked(&kept), Got::Presence(presence), Got::Done, locked(&kept)];
-        let (_, effect) = place.drive(Ask::default(), told);
+        let (_, effect) = place.drive(Ask::default(), turn(&kept, presence));
         match slept {
             Some(seconds) => assert_eq!(effect, Effect::Sleep { seconds, expires_at: NOW + 100 }),
             None => assert_eq!(failed(&effect).kind, Kind::HumanNeeded),
@@ -209,20 +234,8 @@ fn who_has_nobody_here_waits_ten_seconds_for_a_poll_and_a_person_as_long_as_it_t
     }
     // Without a person the code is polled for once.
     let kept = waiting(&pending("dc", 0, 100));
-    let not_yet = Answer::Transient { why: String::new(), retry_after: None };
     for (presence, waits) in [(Presence::Away("why"), false), (Presence::Here, true)] {
-        let told = [
-            Got::Record(None),
-            Got::Terminal(true),
-            locked(&kept),
-            Got::Presence(presence),
-            Got::Done,
-            locked(&kept),
-            Got::Done,
-            Got::Answer(not_yet.clone()),
-            locked(&kept),
-            Got::Done,
-        ];
+        let told = turn(&kept, presence).chain([Got::Done, Got::Answer(not_yet()), locked(&kept), Got::Done]);
         let (_, effect) = place.drive(Ask::default(), told);
         assert_eq!(matches!(effect, Effect::Sleep { .. }), waits, "{presence:?}: {effect:?}");
     }
@@ -267,18 +280,8 @@ fn another_polls_its_code_is_shown_its_end_told_and_it_is_not_waited_for_beyond(
 fn an_answer_to_one_code_leaves_another_in_the_record_alone() {
     let place = Place::new();
     let (ours, theirs) = (waiting(&pending("ours", 0, 100)), waiting(&pending("theirs", 3, 100)));
-    let begun = [
-        Got::Record(None),
-        Got::Terminal(true),
-        locked(&ours),
-        Got::Presence(Presence::Here),
-        Got::Done,
-        locked(&ours),
-        Got::Done,
-        Got::Answer(Answer::Transient { why: String::new(), retry_after: None }),
-    ];
     for (kept, is_saved) in [(&ours, true), (&theirs, false), (&Record::default(), false)] {
-        let (_, effect) = place.drive(Ask::default(), begun.clone().into_iter().chain([locked(kept)]));
+        let (_, effect) = place.drive(Ask::default(), polled(&ours, not_yet()).chain([locked(kept)]));
         assert_eq!(matches!(effect, Effect::Save(_)), is_saved, "{effect:?}");
     }
 }
@@ -289,24 +292,15 @@ fn a_code_that_has_begun_is_shown_once_and_not_where_it_is_in_advance() {
     // As it is written down: no resource was named.
     let code = Pending { resources: Some(Vec::new()), ..pending("dc", 6, 100) };
     let empty = Record::default();
-    let told = [
-        Got::Record(None),
-        Got::Terminal(true),
-        locked(&empty),
-        Got::Presence(Presence::Here),
-        Got::Done,
-        locked(&empty),
-        Got::Code(Ok(Box::new(code.clone()))),
-        locked(&empty),
-    ];
-    let (asides, effect) = place.drive(Ask::default(), told.clone().into_iter().chain([Got::Done]));
+    let told = turn(&empty, Presence::Here).chain([Got::Code(Ok(Box::new(code.clone()))), locked(&empty)]);
+    let (asides, effect) = place.drive(Ask::default(), told.clone().chain([Got::Done]));
     assert_eq!(effect, Effect::TryLock);
     assert_eq!(asides[..2], [Aside::Unlock, Aside::Show(Box::new(code.clone()), Role::Starting)]);
     // One that could not be saved is in hand, and goes into the record at the next turn; one that was saved and is gone from it
     // was called off.
     let full = Got::Failed(Error::new(Kind::Broken, "full"));
     for (saved, goes_on) in [(full, true), (Got::Done, false)] {
-        let (_, effect) = place.drive(Ask::default(), told.clone().into_iter().chain([saved, locked(&empty)]));
+        let (_, effect) = place.drive(Ask::default(), told.clone().chain([saved, locked(&empty)]));
         assert_eq!(matches!(effect, Effect::Sleep { .. }), goes_on, "{effect:?}");
     }
     let told = [Got::Done, locked(&empty), Got::Done, Got::Code(Ok(Box::new(code))), locked(&empty), Got::Done];
@@ -320,16 +314,8 @@ fn a_code_that_has_begun_is_shown_once_and_not_where_it_is_in_advance() {
 fn a_renewed_token_that_ran_out_meanwhile_is_renewed_once_more() {
     let place = Place::new();
     let session = Record { refresh_token: Some(Secret::new("rt")), ..Record::default() };
-    let granted = TokenAnswer {
-        access_token: Secret::new("at"),
-        id_token: None,
-        refresh_token: Some(Secret::new("rt")),
-        life: 300,
-        id_life: 0,
-        who: Who::default(),
-    };
     let renewal = |slept| {
-        let answer = Got::Answer(Answer::Granted(Box::new(granted.clone())));
+        let answer = Got::Answer(Answer::Granted(Box::new(granted(Some("rt")))));
         [(locked(&session), 0), (Got::Done, 0), (answer, 0), (Got::Done, slept)]
     };
     for (slept, is_served) in [(0, true), (600, false)] {

@@ -6,32 +6,8 @@ use crate::model::TokenKind;
 const RESOURCES: &str =
     "hosts = [\"b.dev\"]\nresource = \"https://one.dev\"\n[profile.a.at.\"b.dev\"]\nresource = \"https://two.dev\"\n";
 
-fn no_code(code: &str) -> Got {
-    Got::Code(Err(NoCode::Refused(ServerError {
-        code: code.to_owned(),
-        description: String::new(),
-        status: 400,
-        is_silent: false,
-        is_foreign: false,
-        interval: None,
-    })))
-}
-
-fn begun() -> [Got; 6] {
-    let empty = || locked(&Record::default());
-    [Got::Record(None), Got::Terminal(true), empty(), Got::Presence(Presence::Here), Got::Done, empty()]
-}
-
-/// What was approved; without a refresh token.
-fn granted() -> TokenAnswer {
-    TokenAnswer {
-        access_token: Secret::new("at"),
-        id_token: None,
-        refresh_token: None,
-        life: 300,
-        id_life: 0,
-        who: Who::default(),
-    }
+fn begun() -> impl Iterator<Item = Got> {
+    turn(&Record::default(), Presence::Here)
 }
 
 #[test]
@@ -48,7 +24,7 @@ fn where_one_resource_is_not_known_the_place_s_own_alone_is_named_and_no_refusal
         let (_, effect) = place.drive(ask.clone(), begun());
         let Effect::Send(Call::Start { resources, .. }) = effect else { panic!("{effect:?}") };
         assert_eq!(resources.len(), if std::ptr::eq(place, &raw const two) { 2 } else { 1 });
-        let (_, effect) = place.drive(ask.clone(), begun().into_iter().chain([no_code(code)]));
+        let (_, effect) = place.drive(ask.clone(), begun().chain([Got::Code(Err(refusal(400, code, false)))]));
         let own = Call::Start { slot: slot.clone(), resources: vec!["https://one.dev".to_owned()] };
         let expected = if is_asked_again { Effect::Send(own) } else { Effect::TryLock };
         assert_eq!(effect, expected, "{code}");
@@ -71,18 +47,8 @@ fn what_an_approval_for_this_very_place_did_not_bring_is_not_asked_for_again() {
         (of(Some("org"), TokenKind::Access), false),
     ] {
         let due = waiting(&pending("dc", 0, 100));
-        let told = [
-            Got::Record(None),
-            Got::Terminal(true),
-            locked(&due),
-            Got::Presence(Presence::Here),
-            Got::Done,
-            locked(&due),
-            Got::Done,
-            Got::Answer(Answer::Granted(Box::new(granted()))),
-            locked(&due),
-            Got::Done,
-        ];
+        let answer = Answer::Granted(Box::new(granted(None)));
+        let told = polled(&due, answer).chain([locked(&due), Got::Done]);
         let (_, effect) = place.drive(ask.clone(), told);
         match effect {
             Effect::End(Outcome::Token(_)) => assert!(is_served, "{ask:?}"),

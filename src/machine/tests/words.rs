@@ -13,17 +13,6 @@ fn assert_told(error: &Error, kind: Kind, line: &str, mend: &str) {
     assert_eq!(told(error), (kind, line.to_owned(), mend.to_owned()));
 }
 
-fn refusal(status: u16, code: &str, is_foreign: bool) -> NoCode {
-    NoCode::Refused(ServerError {
-        code: code.to_owned(),
-        description: String::new(),
-        status,
-        is_silent: false,
-        is_foreign,
-        interval: None,
-    })
-}
-
 #[test]
 fn why_there_is_no_code_is_told_by_who_said_so() {
     let place = Place::with("resource = \"https://one.dev\"\nhosts = [\"git.a.dev\"]\n");
