@@ -3,8 +3,8 @@
 //! provider remembers its last answer for a while, and nothing left behind.
 
 use std::collections::HashMap;
-use std::io::{Read, Write};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::io::Read;
+use std::process::{Child, ExitCode};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -119,12 +119,10 @@ fn aim_at_the_gap(provider: &Provider, running: &Running, tally: &Arc<Tally>, se
 
 /// One process: any client, killed or left alone.
 fn one(home: &Home, tally: &Tally, running: &Running, random: &mut Random, serial: u64) {
-    let (mut command, input) = client(home, random.below(3), random.below(SESSIONS));
+    let (which, session) = (random.below(3), random.below(SESSIONS));
     let kill_after = (random.below(2) == 0).then(|| Duration::from_micros(random.below(3_000)));
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let (mut stdin, stdout, stderr) = (child.stdin.take().unwrap(), child.stdout.take(), child.stderr.take());
-    let _ = stdin.write_all(input.as_bytes());
-    drop(stdin);
+    let mut child = client(home, which, session);
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     running.lock().unwrap().insert(serial, child);
     tally.started.fetch_add(1, Ordering::Relaxed);
     let began = Instant::now();
@@ -169,15 +167,14 @@ fn profiles(provider: &Provider) -> String {
     (0..SESSIONS).map(profile).collect()
 }
 
-/// One of the clients, and what it says on stdin.
-fn client(home: &Home, which: u64, session: u64) -> (Command, String) {
+/// One of the clients, begun.
+fn client(home: &Home, which: u64, session: u64) -> Child {
     let account = format!("a{session}");
-    let (name, args, input) = match which {
-        0 => ("git-credential-keyfob", vec!["get"], format!("protocol=https\nhost=h{session}.dev\n\n")),
-        1 => ("docker-credential-keyfob", vec!["get"], format!("h{session}.dev")),
-        _ => ("keyfob", vec!["kubectl", "--profile", &account], String::new()),
-    };
-    (home.command(name, &args), input)
+    match which {
+        0 => home.begin("git-credential-keyfob", &["get"], &format!("protocol=https\nhost=h{session}.dev\n\n")),
+        1 => home.begin("docker-credential-keyfob", &["get"], &format!("h{session}.dev")),
+        _ => home.begin("keyfob", &["kubectl", "--profile", &account], ""),
+    }
 }
 
 fn report(provider: &Provider, home: &Home, tally: &Tally, window: bool) -> ExitCode {
@@ -185,10 +182,7 @@ fn report(provider: &Provider, home: &Home, tally: &Tally, window: bool) -> Exit
     // crash left.
     thread::sleep(Duration::from_secs(2));
     let gets_in = |session: u64| {
-        let (mut command, input) = client(home, 0, session);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        let done = child.wait_with_output().unwrap();
+        let done = client(home, 0, session).wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&done.stderr).into_owned();
         if String::from_utf8_lossy(&done.stdout).contains("eyJ") { Ok(()) } else { Err(said) }
     };

@@ -3,8 +3,7 @@
 //! nobody asked again. SIGKILL is not among them: at such a provider it can end a session, as SECURITY.md says.
 
 use std::fs;
-use std::io::Write;
-use std::process::{Child, Command, ExitCode, Output, Stdio};
+use std::process::{Child, Command, ExitCode, Output};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -183,10 +182,7 @@ impl Worker {
     }
 
     fn begin(&self) -> Child {
-        let mut command = self.home.command("git-credential-keyfob", &["get"]);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(b"protocol=https\nhost=git.acme.dev\n\n").unwrap();
-        child
+        self.home.begin("git-credential-keyfob", &["get"], "protocol=https\nhost=git.acme.dev\n\n")
     }
 
     /// Lets every access token run out, as time would.
