@@ -102,17 +102,6 @@ impl Passwords {
         Ok(Self::read(&path(folder, service, name))?.map(|place| place.entries).unwrap_or_default())
     }
 
-    /// Every entry of a service with the name of its place, without a lock.
-    pub(crate) fn all(&self, service: &str) -> Result<Vec<(Vec<u8>, Entry)>> {
-        let mut all = Vec::new();
-        for path in self.paths()? {
-            if let Some(place) = Self::read(&path)?.filter(|place| place.service == service) {
-                all.extend(place.entries.into_iter().map(|entry| (place.name.expose().to_vec(), entry)));
-            }
-        }
-        Ok(all)
-    }
-
     /// Everything there is, by place, without a lock; a file that cannot be read is an error among the others.
     pub(crate) fn listed(&self) -> Result<Vec<Result<Listed>>> {
         let mut listed = Vec::new();

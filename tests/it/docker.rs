@@ -207,6 +207,92 @@ fn with_a_profile_store_keeps_nothing_and_erase_drops_the_access_token_alone() {
     assert!(done.stderr.contains("provider is missing"), "{}", done.stderr);
 }
 
+/// A torn file, one that others can read, and a session that others can read: each is a line, and the rest is there.
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_listed_is_a_line_and_the_others_are_listed() {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+    let provider = approving();
+    let sandbox = registry(&provider);
+    let mut files = Vec::new();
+    for host in ["torn.dev", "open.dev", "whole.dev"] {
+        let before: Vec<_> = files.clone();
+        keep(&sandbox, host, "ann", "s3cret");
+        let kept = fs::read_dir(sandbox.state().join("passwords")).unwrap().map(|file| file.unwrap().path());
+        files.extend(kept.filter(|file| file.extension().is_some_and(|it| it == "json") && !before.contains(file)));
+    }
+    assert!(sandbox.run_asking(&["docker", "get"], "r.acme.dev").stdout.contains("oauth2"));
+    fs::write(&files[0], "{\"version\":1,").unwrap();
+    fs::set_permissions(&files[1], Permissions::from_mode(0o644)).unwrap();
+    let done = sandbox.run(&["docker", "list"], "");
+    let listed = "{\"r.acme.dev\":\"oauth2\",\"r.acme.dev:5000\":\"oauth2\",\"whole.dev\":\"ann\"}\n";
+    assert_eq!((done.stdout.as_str(), done.code), (listed, Some(0)), "{done:?}");
+    let lines: Vec<&str> = done.stderr.lines().collect();
+    assert_eq!(lines.len(), 2, "{done:?}");
+    for (file, why) in [(&files[0], "cannot be read: line 1"), (&files[1], "chmod")] {
+        let name = file.display().to_string();
+        assert!(lines.iter().any(|line| line.contains(&name) && line.contains(why)), "{why}: {done:?}");
+    }
+    assert!(!done.stderr.contains("s3cret"), "{done:?}");
+
+    fs::set_permissions(sandbox.record(), Permissions::from_mode(0o644)).unwrap();
+    let done = sandbox.run(&["docker", "list"], "");
+    assert_eq!((done.stdout.as_str(), done.code), ("{\"whole.dev\":\"ann\"}\n", Some(0)), "{done:?}");
+    let record = sandbox.record().display().to_string();
+    assert_eq!(done.stderr.lines().filter(|line| line.contains(&record)).count(), 1, "once for two hosts: {done:?}");
+}
+
+/// A tie is an error for the host it is about, and for no other.
+#[test]
+fn a_tie_is_a_line_and_the_others_are_listed() {
+    let provider = approving();
+    let sandbox = Sandbox::new();
+    let two = ["hosts = [\"r.acme.dev\", \"q.acme.dev\"]", "account = \"bob\"\nhosts = [\"r.acme.dev\"]"];
+    sandbox.configure(&[workos(&provider, "acme", two[0]), workos(&provider, "bob", two[1])].concat());
+    keep(&sandbox, "kept.dev", "ann", "one");
+    assert!(sandbox.run_asking(&["docker", "get"], "q.acme.dev").stdout.contains("oauth2"));
+    let done = sandbox.run(&["docker", "list"], "");
+    assert_eq!(done.stdout, "{\"kept.dev\":\"ann\",\"q.acme.dev\":\"oauth2\"}\n", "{done:?}");
+    assert!(done.stderr.starts_with("keyfob: profiles acme and bob both answer for https://r.acme.dev; "), "{done:?}");
+    assert_eq!(done.stderr.lines().count(), 1, "{done:?}");
+}
+
+/// What `list` names, `get` answers with that name; what a wildcard stands for is listed where docker names it.
+#[test]
+fn list_names_what_get_answers() {
+    let provider = approving();
+    let sandbox = Sandbox::new();
+    let hosts = "hosts = [\"r.acme.dev\", \"https://p.acme.dev/team\", \"*.corp.dev\", \"*.deep.dev:5000\"]";
+    sandbox.configure(&workos(&provider, "acme", hosts));
+    std::fs::create_dir(sandbox.home().join(".docker")).unwrap();
+    let config = r#"{"auths":{"a.corp.dev":{},"https://B.corp.dev/":{},"other.dev":{"auth":"c2VjcmV0"}},
+        "credHelpers":{"x.deep.dev:5000":"keyfob","a.corp.dev":"keyfob"},"credsStore":"keyfob"}"#;
+    std::fs::write(sandbox.home().join(".docker/config.json"), config).unwrap();
+    // Kept once, and answered by the profile since: `get` does not look at it.
+    sandbox.configure("");
+    keep(&sandbox, "r.acme.dev", "before", "pw");
+    keep(&sandbox, "kept.dev/team", "ann", "pw");
+    sandbox.configure(&workos(&provider, "acme", hosts));
+    assert_eq!(sandbox.run(&["docker", "list"], "").stdout, "{\"kept.dev/team\":\"ann\"}\n", "nobody is signed in yet");
+    assert!(sandbox.run_asking(&["docker", "get"], "a.corp.dev").stdout.contains("oauth2"));
+    let done = sandbox.run(&["docker", "list"], "");
+    assert_eq!(
+        (done.stdout.as_str(), done.stderr.as_str()),
+        (
+            "{\"a.corp.dev\":\"oauth2\",\"b.corp.dev\":\"oauth2\",\"kept.dev/team\":\"ann\",\"p.acme.dev/team\":\"oauth2\",\"r.acme.dev\":\"oauth2\",\"x.deep.dev:5000\":\"oauth2\"}\n",
+            ""
+        )
+    );
+    let listed: std::collections::BTreeMap<String, String> = serde_json::from_str(&done.stdout).unwrap();
+    for (name, username) in listed {
+        let answer: serde_json::Value =
+            serde_json::from_str(&sandbox.run(&["docker", "get"], &name).stdout).unwrap_or_else(|_| panic!("{name}"));
+        assert_eq!((answer["ServerURL"].as_str(), answer["Username"].as_str()), (Some(&*name), Some(&*username)));
+    }
+    assert_eq!(provider.count(Endpoint::Start), 1);
+}
+
 #[test]
 fn a_store_that_is_off_says_what_to_do() {
     let sandbox = Sandbox::new();

@@ -89,6 +89,13 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
+/// The registries that docker's configuration names: those with a login or its mark, and those with a helper of their own.
+pub(super) fn names() -> Vec<String> {
+    let config = folders::docker_config().ok().and_then(|path| read(&path).ok().flatten()).unwrap_or_default();
+    let members = ["auths", "credHelpers"].into_iter().filter_map(|key| config[key].as_object());
+    members.flat_map(|members| members.keys().cloned()).collect()
+}
+
 /// docker's configuration, where there is one; else why it cannot be used, to be put after its name.
 fn read(path: &Path) -> Result<Option<Value>, String> {
     let mut text = Vec::new();

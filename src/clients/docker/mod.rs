@@ -7,6 +7,7 @@ mod registry;
 mod setup;
 pub(crate) mod wire;
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
@@ -130,7 +131,7 @@ fn get() -> Result<String, Failure> {
     let config = Config::load()?;
     let owner = owner(&config, &server)?;
     let refuses = owner.as_ref().and_then(|owner| owner.refuses);
-    if let Some(owner) = owner.as_ref().filter(|owner| owner.refuses.is_none()) {
+    if let Some(owner) = owner.as_ref().filter(|owner| owner.answers()) {
         let errand = owner.errand(&server);
         // docker asks again at once when it was told no: one need is one prompt.
         let parent = process::parent().map(|parent| parent.id);
@@ -156,7 +157,7 @@ fn store() -> Result<String, Failure> {
     let Login { server, username, secret } = wire::decode_login(&input)
         .map_err(|sentence| Failure::Sentence(sentence, Some("what to store is not whole")))?;
     let config = Config::load()?;
-    if owner(&config, &server)?.is_some_and(|owner| owner.refuses.is_none()) {
+    if owner(&config, &server)?.is_some_and(|owner| owner.answers()) {
         return Ok(String::new());
     }
     if !keeps(&config) {
@@ -193,7 +194,7 @@ fn erase() -> String {
 fn erased() -> Result<(), Failure> {
     let Ok(server) = wire::decode_server(&read()?) else { return Ok(()) };
     let config = Config::load()?;
-    if let Some(owner) = owner(&config, &server)?.filter(|owner| owner.refuses.is_none()) {
+    if let Some(owner) = owner(&config, &server)?.filter(Owner::answers) {
         let errand = owner.errand(&server);
         let ask = Ask { want: Want::SignOut, ..errand.ask() };
         return Ok(errand.with_session(|broker| broker.report(ask))?);
@@ -208,38 +209,53 @@ fn erased() -> Result<(), Failure> {
     Ok(())
 }
 
-/// What is kept, and the registries of profiles that are signed in. No network, nobody asked, stdin untouched.
+/// What is kept, and the registries of profiles that are signed in, as `get` would answer each. No network, nobody asked,
+/// stdin untouched. What cannot be told is a line on stderr, and takes nothing from the others.
 fn list() -> Result<String, Failure> {
     let config = Config::load()?;
     let mut logins = Vec::new();
-    if keeps(&config) {
-        for (host, entry) in Passwords::open().all(SERVICE)? {
-            let path = text(entry.path.as_ref()).map(|path| format!("/{path}")).unwrap_or_default();
-            let host = String::from_utf8_lossy(&host).into_owned();
+    let mut said = BTreeSet::new();
+    let all = if keeps(&config) { Passwords::open().listed() } else { Ok(Vec::new()) };
+    for kept in all.unwrap_or_else(|error| vec![Err(error)]) {
+        let done = kept.map(|kept| {
+            let host = String::from_utf8_lossy(kept.place.expose()).into_owned();
+            let path = text(kept.entry.path.as_ref()).map(|path| format!("/{path}")).unwrap_or_default();
             // The name docker looks the Hub's login up by.
-            let server = match host.as_str() {
-                "index.docker.io" if path.is_empty() => "https://index.docker.io/v1/".to_owned(),
-                "index.docker.io" => format!("https://index.docker.io{path}"),
+            let name = match host.as_str() {
+                wire::HUB if path.is_empty() => "https://index.docker.io/v1/".to_owned(),
+                wire::HUB => format!("https://{host}{path}"),
                 host => format!("{host}{path}"),
             };
-            logins.push((server, text(entry.username.as_ref()).unwrap_or_default()));
-        }
-    }
-    let store = Store::open()?;
-    for profile in &config.profiles {
-        let record = store.peek(&discover::session(profile)?)?.unwrap_or_default();
-        if record.refresh_token.is_none() && record.tokens.is_empty() {
-            continue;
-        }
-        for (entry, _) in profile.hosts.iter().filter(|(entry, _)| !entry.wildcard && entry.location.path.is_empty()) {
-            let server = entry.location.authority();
-            let Some(server) = Server::parse(&server) else { continue };
-            if let Some(owner) = owner(&config, &server)?.filter(|owner| owner.refuses.is_none()) {
-                logins.push((server.raw.clone(), owner.username));
+            let server = Server::parse(&name).filter(|_| kept.service == SERVICE);
+            if server.is_some_and(|server| !matches!(owner(&config, &server), Ok(Some(owner)) if owner.answers())) {
+                logins.push((name, text(kept.entry.username.as_ref()).unwrap_or_default()));
             }
-        }
+        });
+        said.extend(done.err().map(|error| error.line()));
+    }
+    // A wildcard is no name that anybody could ask by; what docker itself names of it is.
+    let hosts = config.profiles.iter().flat_map(|profile| &profile.hosts).filter(|(entry, _)| !entry.wildcard);
+    for name in hosts.map(|(entry, _)| name_of(&entry.location)).chain(doctor::names()) {
+        let Some(server) = Server::parse(&name) else { continue };
+        let done = owner(&config, &server).and_then(|owner| {
+            if let Some(owner) = owner.filter(Owner::answers)
+                && owner.is_signed_in()?
+            {
+                logins.push((name_of(&server.location), owner.username));
+            }
+            Ok(())
+        });
+        said.extend(done.err().map(|error| error.line()));
+    }
+    for line in said {
+        let _ = write!(io::stderr(), "keyfob: {line}");
     }
     Ok(wire::encode_list(logins))
+}
+
+/// A registry as docker and its kin name it, with the path that some ask by.
+fn name_of(location: &Location) -> String {
+    location.to_string().split("://").skip(1).collect()
 }
 
 /// The profile that answers for a registry.
@@ -252,6 +268,17 @@ struct Owner<'a> {
 }
 
 impl Owner<'_> {
+    /// Whether the registry gets a token of it.
+    fn answers(&self) -> bool {
+        self.refuses.is_none()
+    }
+
+    /// Whether there is a session that a token could come of.
+    fn is_signed_in(&self) -> Result<bool> {
+        let record = Store::open()?.peek(&discover::session(self.profile)?)?.unwrap_or_default();
+        Ok(record.refresh_token.is_some() || !record.tokens.is_empty())
+    }
+
     fn errand(&self, server: &Server) -> Errand<'_> {
         let place = server.location.authority();
         let what = format!("docker needs to sign in to {place}");

@@ -19,7 +19,7 @@ const NO_USERNAME: &str = "no credentials username";
 pub(crate) const INPUT_LIMIT: usize = 512 << 10;
 
 /// Docker Hub under one name, whatever a client calls it.
-const HUB: &str = "index.docker.io";
+pub(crate) const HUB: &str = "index.docker.io";
 pub(crate) const HUB_NAMES: &[&str] = &["docker.io", "index.docker.io", "registry-1.docker.io"];
 
 /// A server as a client named it, made comparable.
