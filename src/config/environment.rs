@@ -182,6 +182,11 @@ pub(crate) fn registry_auth_file() -> Option<PathBuf> {
     path("REGISTRY_AUTH_FILE")
 }
 
+/// `XDG_RUNTIME_DIR`: a folder of the person's that is gone when they are.
+pub(crate) fn runtime_folder() -> Option<PathBuf> {
+    path("XDG_RUNTIME_DIR")
+}
+
 /// `KUBECONFIG`: the files a Kubernetes client reads in place of `~/.kube/config`, the first word on a thing first.
 pub(crate) fn kubeconfig() -> Vec<PathBuf> {
     let value = env::var_os("KUBECONFIG").unwrap_or_default();

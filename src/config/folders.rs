@@ -46,6 +46,15 @@ pub(crate) fn docker_config() -> Result<PathBuf> {
     folder.map(|folder| folder.join("config.json"))
 }
 
+/// Where podman, skopeo and buildah keep what is gone with the next boot, without a folder of the session's.
+pub(crate) fn run_containers() -> PathBuf {
+    #[cfg(unix)]
+    let user = rustix::process::getuid().as_raw();
+    #[cfg(not(unix))]
+    let user = 0;
+    PathBuf::from(format!("/run/containers/{user}"))
+}
+
 /// The file in which kubectl is told which plugins it may run.
 pub(crate) fn kuberc() -> Option<PathBuf> {
     environment::kuberc().or_else(|| Some(home_folder()?.join(".kube").join("kuberc")))

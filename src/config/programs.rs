@@ -45,9 +45,9 @@ pub(crate) fn ask<S: AsRef<OsStr>>(
     process::ask(program, args, with)
 }
 
-/// Whether one of those is here that read docker's configuration in a way of their own: `credHelpers` and no `credsStore`.
-pub(crate) fn has_container_tools() -> bool {
-    ["podman", "skopeo", "buildah"].iter().any(|name| find(name).is_some())
+/// One of those that read docker's configuration in a way of their own (`credHelpers` and no `credsStore`), where there is one.
+pub(crate) fn container_tool() -> Option<&'static str> {
+    ["podman", "skopeo", "buildah"].into_iter().find(|name| find(name).is_some())
 }
 
 /// Whether there is a program at a path that we may run.

@@ -127,7 +127,7 @@ fn the_words() {
          index.docker.io: left out: Docker Hub takes personal access tokens and no OAuth token\n\
          ~/.docker/config.json: changed\n  \
          \"credHelpers\": { \"r.dev\": \"keyfob\" }\n\
-         r.dev: docker kept a login for it, which stays where it is and is no longer asked\n"
+         r.dev: a login for it stays there, and docker sends that where keyfob refuses; run: docker logout r.dev\n"
     );
     assert_eq!(setup(&sandbox, &["--undo", "r.dev"]), "~/.docker/config.json: as it was before\n");
     for (registry, code, words) in [
@@ -153,6 +153,53 @@ fn the_words() {
     let done = run(&sandbox, &["other.dev"]);
     assert!(done.stderr.starts_with("keyfob: no profile answers for other.dev\n"), "{done:?}");
     setup(&sandbox, &["a.corp.dev"]);
+}
+
+/// A registry of a profile, one under an old name, and one that nobody answers for.
+#[test]
+fn a_kept_login_is_told_by_what_docker_does_with_it() {
+    let sandbox = home("\"r.dev\"");
+    let kept = format!("{{\"auth\":\"{SECRET}\"}}");
+    fs::write(
+        config(&sandbox),
+        format!("{{\"auths\":{{\"https://r.dev/v1/\":{kept},\"x.dev\":{kept},\"q.dev\":{kept},\"e.dev\":{{}}}},\"credHelpers\":{{\"q.dev\":\"pass\"}}}}"),
+    )
+    .unwrap();
+    let ours = "https://r.dev/v1/: a login for it stays there, and docker sends that where keyfob refuses; \
+                run: docker logout https://r.dev/v1/\n";
+    let said = setup(&sandbox, &[]);
+    assert_eq!(said.split_once("\"keyfob\" }\n").unwrap().1, ours);
+    let said = setup(&sandbox, &["--all", "--dry-run"]);
+    let theirs = "x.dev: a login for it stays there, and docker asks keyfob instead, which has none; \
+                  run: docker login x.dev\n";
+    assert!(said.contains(theirs) && !said.contains("q.dev:") && !said.contains("e.dev:"), "{said}");
+}
+
+/// What `podman login` writes is read before the files that an entry of ours can stand in.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_login_that_goes_before_keyfob_is_named() {
+    let sandbox = home("\"r.dev\", \"q.dev\"");
+    let runtime = sandbox.home().join("run/containers");
+    fs::create_dir_all(&runtime).unwrap();
+    symlink("/bin/true", sandbox.home().join("../bin/skopeo")).unwrap();
+    let with = |args: &[&str], variable: &str| {
+        let mut command = sandbox.command("env");
+        let bin = sandbox.home().join("../bin").canonicalize().unwrap();
+        command.arg(format!("PATH={}", bin.display())).arg(keyfob()).args(["setup", "docker"]).args(args);
+        command.env("XDG_RUNTIME_DIR", sandbox.home().join("run")).env(variable, auth(&sandbox));
+        let done = crate::support::sandbox::run(command, "");
+        assert_eq!((done.stderr.as_str(), done.code), ("", Some(0)), "{args:?} {done:?}");
+        done.stdout.replace(sandbox.home().to_str().unwrap(), "~")
+    };
+    let text = format!("{{\"auths\":{{\"r.dev/team\":{{\"auth\":\"{SECRET}\"}},\"q.dev\":{{}}}}}}");
+    fs::write(runtime.join("auth.json"), &text).unwrap();
+    let line = "~/run/containers/auth.json has a login for r.dev, which podman, skopeo and buildah send before they ask \
+                keyfob; run: skopeo logout r.dev/team\n";
+    assert!(with(&[], "X").ends_with(line));
+    assert!(!with(&[], "REGISTRY_AUTH_FILE").contains("logout"), "that file takes the place of the others");
+    assert!(!with(&["--all"], "X").contains("logout"), "a list of helpers goes before the files");
+    assert_eq!(fs::read_to_string(runtime.join("auth.json")).unwrap(), text);
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
+use super::written;
 use crate::config::{environment, folders, programs};
 use crate::error::{Error, Kind, Result};
+use crate::mend::Mend;
 use crate::output::say;
 use crate::setup::Entries;
 use crate::store::foreign::Foreign;
@@ -17,7 +17,7 @@ const DROP_IN: &str = "credential-helpers = [\"keyfob\", \"containers-auth.json\
 
 /// Whether anybody reads them here.
 pub(super) fn are_used(auth_file: &Path) -> bool {
-    auth_file.exists() || programs::has_container_tools()
+    auth_file.exists() || programs::container_tool().is_some() || runtime_file().is_some_and(|path| path.exists())
 }
 
 /// The person's file that outlives a reboot, of those that podman, skopeo and buildah read (containers-auth.json(5)).
@@ -26,6 +26,32 @@ pub(super) fn auth_file() -> Result<PathBuf> {
         Some(path) => Ok(path),
         None => Ok(folders::xdg_config()?.join("containers").join("auth.json")),
     }
+}
+
+/// The file that `podman login` writes, of those that are read the first; none of it outlives a reboot.
+fn runtime_file() -> Option<PathBuf> {
+    if environment::registry_auth_file().is_some() || !cfg!(target_os = "linux") {
+        return None;
+    }
+    let folder = environment::runtime_folder().map(|folder| folder.join("containers"));
+    Some(folder.unwrap_or_else(folders::run_containers).join("auth.json"))
+}
+
+/// What podman, skopeo and buildah send for a registry before they ask keyfob, and what ends that.
+pub(super) fn goes_before(registry: &str) -> Option<(String, Mend)> {
+    let path = runtime_file()?;
+    let file = written::read(&path).ok()??;
+    let (name, _) = written::logins(&file).find(|(_, of)| of == registry)?;
+    // A helper in the same file goes before its logins, and a list of helpers before all files.
+    if file["credHelpers"][registry].is_string() || list_names_keyfob() {
+        return None;
+    }
+    let what = format!(
+        "{} has a login for {registry}, which podman, skopeo and buildah send before they ask keyfob",
+        path.display()
+    );
+    let tool = programs::container_tool().unwrap_or("podman");
+    Some((what, Mend::run(tool).with("logout").with(name)))
 }
 
 /// Where podman, skopeo and buildah look for what goes over registries.conf; `XDG_CONFIG_HOME` counts for auth.json alone.
@@ -40,19 +66,20 @@ fn containers_folder() -> Result<PathBuf> {
 /// Whether podman, skopeo and buildah ask keyfob for a registry: by a list of theirs for all, or by `auth.json` for this
 /// one. A file that cannot be read says nothing.
 pub(super) fn ask_keyfob(registry: &str) -> bool {
+    let helper = || Some(written::read(&auth_file().ok()?).ok()??["credHelpers"][registry] == "keyfob");
+    list_names_keyfob() || helper().unwrap_or_default()
+}
+
+/// Whether a list of helpers for every registry has keyfob.
+fn list_names_keyfob() -> bool {
     let folder = containers_folder().unwrap_or_default();
     let drop_ins = fs::read_dir(folder.join("registries.conf.d")).into_iter().flatten().flatten();
     let lists = drop_ins.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "conf"));
-    let read = |path: &Path| Foreign::read(path).ok().and_then(|file| file.bytes().map(<[u8]>::to_vec));
     let names_us = |path: PathBuf| {
-        let bytes = read(&path).unwrap_or_default();
+        let bytes = Foreign::read(&path).ok().and_then(|file| file.bytes().map(<[u8]>::to_vec)).unwrap_or_default();
         lines(&bytes).any(|line| names_helpers(line) && String::from_utf8_lossy(line).contains("\"keyfob\""))
     };
-    let helper = || {
-        let file: Value = serde_json::from_slice(&read(&auth_file().ok()?)?).ok()?;
-        Some(file.get("credHelpers")?.get(registry)? == "keyfob")
-    };
-    lists.chain([folder.join("registries.conf")]).any(names_us) || helper().unwrap_or_default()
+    lists.chain([folder.join("registries.conf")]).any(names_us)
 }
 
 /// Says which list of helpers counts no more beside our own: a drop-in's list takes the place of the file's.

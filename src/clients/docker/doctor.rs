@@ -1,14 +1,13 @@
 //! docker: which registries it asks keyfob for, and a `get` for each as docker would run it.
 
-use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::wire::Server;
-use super::{CLIENT, LINK, containers};
+use super::{CLIENT, LINK, containers, written};
 use crate::config::folders;
-use crate::config::programs::has_container_tools;
+use crate::config::programs::container_tool;
 use crate::desk::setup_command;
 use crate::doctor::programs::{self, Version, ask, complaint};
 use crate::doctor::report::Area;
@@ -16,11 +15,8 @@ use crate::doctor::{Concerned, Host, Visit};
 use crate::escape::escape;
 use crate::mend::Mend;
 use crate::process::Answer;
-use crate::store;
 
 const AREA: Area = Area::Client(CLIENT.name);
-/// A file written by hand and by docker; one that is larger is something else.
-const SIZE_LIMIT: u64 = 4 << 20;
 
 /// Which docker is here.
 pub(super) fn program(visit: &mut Visit<'_>) -> Option<Version> {
@@ -34,7 +30,7 @@ pub(super) fn program(visit: &mut Visit<'_>) -> Option<Version> {
 /// Looks at the hosts docker knows of, and notes those it asks keyfob for.
 pub(super) fn examine<'v>(visit: &mut Visit<'v>, concerned: &Concerned<'v>) {
     let Ok(path) = folders::docker_config() else { return };
-    let config = match read(&path) {
+    let config = match written::read(&path) {
         Ok(Some(config)) => config,
         Ok(None) => return,
         Err(why) => {
@@ -53,9 +49,19 @@ pub(super) fn examine<'v>(visit: &mut Visit<'v>, concerned: &Concerned<'v>) {
         let key = host.location.authority();
         let helper = helpers.and_then(|helpers| helpers.get(&key)).and_then(Value::as_str);
         if helper.or(store) == Some("keyfob") {
-            if helper.is_none() && has_container_tools() && !containers::ask_keyfob(&key) {
+            if helper.is_none() && container_tool().is_some() && !containers::ask_keyfob(&key) {
                 let what = "podman, skopeo and buildah do not read credsStore, and do not ask keyfob";
                 visit.report.warning(&AREA, what, Some(Mend::run("keyfob setup docker --all")));
+            }
+            for (name, of) in written::logins(&config) {
+                if of == key {
+                    let what =
+                        format!("{} has a login for {key} too, which docker sends where keyfob refuses", shown(&path));
+                    visit.report.warning(&AREA, what, Some(Mend::run("docker logout").with(name)));
+                }
+            }
+            if let Some((what, mend)) = containers::goes_before(&key) {
+                visit.report.warning(&AREA, what, Some(mend));
             }
             visit.note_asking(CLIENT.name, &host.name);
             replay(visit, host, &key, &path);
@@ -87,28 +93,6 @@ fn setup(host: &Host<'_>) -> Mend {
 
 fn shown(path: &Path) -> String {
     path.display().to_string()
-}
-
-/// The registries that docker's configuration names: those with a login or its mark, and those with a helper of their own.
-pub(super) fn names() -> Vec<String> {
-    let config = folders::docker_config().ok().and_then(|path| read(&path).ok().flatten()).unwrap_or_default();
-    let members = ["auths", "credHelpers"].into_iter().filter_map(|key| config[key].as_object());
-    members.flat_map(|members| members.keys().cloned()).collect()
-}
-
-/// docker's configuration, where there is one; else why it cannot be used, to be put after its name.
-fn read(path: &Path) -> Result<Option<Value>, String> {
-    let mut text = Vec::new();
-    let done = store::open_plain(path).and_then(|file| file.take(SIZE_LIMIT).read_to_end(&mut text));
-    match done {
-        Ok(_) => {}
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
-        Err(error) => return Err(format!("cannot be read ({error})")),
-    }
-    // Not the error's own words: they may quote a password that stands there.
-    let config: Value =
-        serde_json::from_slice(&text).map_err(|error| format!("is no JSON at line {}", error.line()))?;
-    if config.is_object() { Ok(Some(config)) } else { Err("is no JSON object".to_owned()) }
 }
 
 /// Asks as docker would, and looks whether there is an answer; never at it.

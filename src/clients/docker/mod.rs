@@ -6,6 +6,7 @@ mod doctor;
 mod registry;
 mod setup;
 pub(crate) mod wire;
+mod written;
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
@@ -235,7 +236,7 @@ fn list() -> Result<String, Failure> {
     }
     // A wildcard is no name that anybody could ask by; what docker itself names of it is.
     let hosts = config.profiles.iter().flat_map(|profile| &profile.hosts).filter(|(entry, _)| !entry.wildcard);
-    for name in hosts.map(|(entry, _)| name_of(&entry.location)).chain(doctor::names()) {
+    for name in hosts.map(|(entry, _)| name_of(&entry.location)).chain(written::names()) {
         let Some(server) = Server::parse(&name) else { continue };
         let done = owner(&config, &server).and_then(|owner| {
             if let Some(owner) = owner.filter(Owner::answers)

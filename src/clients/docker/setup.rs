@@ -6,11 +6,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::LINK;
 use super::containers::{self, DropIn};
 use super::registry::{self, Takes};
+use super::wire::Server;
+use super::{LINK, owner, written};
 use crate::config::{Config, folders};
 use crate::error::{Error, Kind, Result};
+use crate::escape::escape;
 use crate::mend::Mend;
 use crate::model::{HostPattern, Location, Profile, location};
 use crate::output::say;
@@ -50,13 +52,18 @@ pub(super) fn run(command: &Lines, how: How) -> Result<ExitCode> {
 fn set_up(keys: &Keys, how: How) -> Result<ExitCode> {
     let (config, auth) = (folders::docker_config()?, containers::auth_file()?);
     change_json(&config, keys.clone(), how)?;
-    say_what_it_hides(&config, keys)?;
+    say_what_it_keeps(&config, keys)?;
     if containers::are_used(&auth) {
         if *keys == Keys::Store {
             change(&containers::drop_in()?, &DropIn, how)?;
             containers::say_what_goes_behind()?;
         } else {
             change_json(&auth, keys.clone(), how)?;
+        }
+        if let Keys::Registries(registries) = keys {
+            for (what, mend) in registries.iter().filter_map(|registry| containers::goes_before(registry)) {
+                say(&format!("{what}; {}", mend.words()))?;
+            }
         }
     }
     Ok(match links::make(LINK, how)? {
@@ -200,19 +207,27 @@ fn refuses(profile: &Profile, location: &Location) -> Option<&'static str> {
     }
 }
 
-/// Says which logins of docker's own are asked for no more. They stay: they are not ours.
-fn say_what_it_hides(config: &Path, keys: &Keys) -> Result<()> {
-    let file = Foreign::read(config)?;
-    let Ok(document) = Document::read(file.bytes().unwrap_or_default()) else { return Ok(()) };
-    for kept in document.names(&["auths"]) {
-        let is_hidden = match keys {
-            Keys::Registries(registries) => registries.contains(&kept),
-            Keys::Store | Keys::All => document.string(&["credHelpers", &kept]).is_none(),
+/// Says what becomes of the logins that stand in docker's own file. They stay: they are not ours.
+fn say_what_it_keeps(path: &Path, keys: &Keys) -> Result<()> {
+    let Ok(Some(file)) = written::read(path) else { return Ok(()) };
+    let config = Config::load()?;
+    for (name, registry) in written::logins(&file) {
+        let is_asked = match keys {
+            Keys::Registries(registries) => registries.contains(&registry),
+            Keys::Store | Keys::All => file["credHelpers"][&registry].is_null(),
         };
-        // Where a helper keeps the login, docker leaves an empty object as a mark.
-        if is_hidden && !document.names(&["auths", &kept]).is_empty() {
-            say(&format!("{kept}: docker kept a login for it, which stays where it is and is no longer asked"))?;
+        if !is_asked {
+            continue;
         }
+        let server = Server::parse(name);
+        let is_ours =
+            server.is_some_and(|server| matches!(owner(&config, &server), Ok(Some(owner)) if owner.answers()));
+        let (what, mend) = if is_ours {
+            ("a login for it stays there, and docker sends that where keyfob refuses", "docker logout")
+        } else {
+            ("a login for it stays there, and docker asks keyfob instead, which has none", "docker login")
+        };
+        say(&format!("{}: {what}; {}", escape(name), Mend::run(mend).with(name).words()))?;
     }
     Ok(())
 }

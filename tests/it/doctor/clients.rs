@@ -271,6 +271,36 @@ fn podman_and_skopeo_have_files_of_their_own() {
 }
 
 #[test]
+fn a_login_is_kept_beside_keyfob() {
+    let home = Home::signed_out();
+    let kept = json!({ "auth": "c2VjcmV0" });
+    let named = |auths: Value| json!({ "auths": auths, "credHelpers": { "registry.acme.dev": "keyfob" } });
+    home.docker(&named(json!({ "registry.acme.dev": {}, "other.dev": kept })));
+    let said = home.doctor(&[]).stdout;
+    assert!(!said.contains("logout"), "{said}");
+    home.docker(&named(json!({ "https://registry.acme.dev": kept })));
+    let said = home.doctor(&[]).stdout;
+    let warning = "  warning  /R/home/.docker/config.json has a login for registry.acme.dev too, which docker sends where keyfob refuses\n           \
+                   run: docker logout https://registry.acme.dev\n";
+    assert!(said.contains(warning) && !said.contains("c2VjcmV0"), "{said}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_login_goes_before_keyfob() {
+    let home = Home::signed_out();
+    home.docker(&json!({ "credHelpers": { "registry.acme.dev": "keyfob" } }));
+    let folder = home.sandbox.home().join("run/containers");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("auth.json"), "{\"auths\":{\"registry.acme.dev\":{\"auth\":\"c2VjcmV0\"}}}").unwrap();
+    let runtime = home.sandbox.home().join("run").display().to_string();
+    let said = home.doctor_with(&[], &[("XDG_RUNTIME_DIR", &runtime)]).stdout;
+    let warning = "  warning  /R/home/run/containers/auth.json has a login for registry.acme.dev, which podman, skopeo and \
+                   buildah send before they ask keyfob\n           run: ";
+    assert!(said.contains(warning) && said.contains(" logout registry.acme.dev\n"), "{said}");
+}
+
+#[test]
 fn a_docker_configuration_is_wrong() {
     let home = Home::signed_out();
     home.docker(&json!({ "credHelpers": { "https://registry.acme.dev": "keyfob" } }));
