@@ -185,9 +185,15 @@ fn a_registry_that_takes_no_oauth_token_says_so_and_keeps_its_login() {
 fn with_a_profile_store_keeps_nothing_and_erase_drops_the_access_token_alone() {
     let provider = approving();
     let sandbox = registry(&provider);
-    keep(&sandbox, "r.acme.dev", "someone", "else");
+    let login = r#"{"ServerURL":"https://r.acme.dev","Username":"someone","Secret":"s3cret"}"#;
+    let line =
+        "keyfob: r.acme.dev is the profile acme's, and this login was not kept; to sign in, run: keyfob login acme\n";
+    assert_eq!(sandbox.run(&["docker", "store"], login), said("", line, 0));
     assert!(!sandbox.state().join("passwords").exists());
     let first = sandbox.run_asking(&["docker", "get"], "r.acme.dev").stdout;
+    // `docker login` without a name hands back what it was given; that is no loss.
+    assert_eq!(sandbox.run(&["docker", "store"], &first), said("", "", 0));
+    assert_eq!(sandbox.run(&["docker", "store"], login), said("", line, 0), "another's is one still");
     assert_eq!(
         sandbox.run(&["docker", "list"], "").stdout,
         "{\"r.acme.dev\":\"oauth2\",\"r.acme.dev:5000\":\"oauth2\"}\n"

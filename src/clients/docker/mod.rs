@@ -26,9 +26,10 @@ use crate::model::location::Scheme;
 use crate::model::{Ask, Destination, Location, Profile, Want};
 use crate::output::{BY_HAND, print, refuse_terminal};
 use crate::process;
-use crate::secret::SecretBytes;
+use crate::secret::{Secret, SecretBytes};
 use crate::store::Store;
 use crate::store::passwords::{Entry, Passwords};
+use crate::store::record::Record;
 use crate::trace::{self, trace};
 use registry::Takes;
 use wire::{Login, Server};
@@ -158,7 +159,15 @@ fn store() -> Result<String, Failure> {
     let Login { server, username, secret } = wire::decode_login(&input)
         .map_err(|sentence| Failure::Sentence(sentence, Some("what to store is not whole")))?;
     let config = Config::load()?;
-    if owner(&config, &server)?.is_some_and(|owner| owner.answers()) {
+    if let Some(owner) = owner(&config, &server)?.filter(Owner::answers) {
+        // docker has told its person that the login succeeded.
+        if !owner.gave(&secret) {
+            let host = server.location.authority();
+            let what = format!("{host} is the profile {}'s, and this login was not kept", owner.profile.title());
+            let mend = Mend::command(owner.profile.login_command()).lead("to sign in,");
+            let line = Error::new(Kind::Configuration, what).hint(mend).line();
+            let _ = write!(io::stderr(), "keyfob: {line}");
+        }
         return Ok(String::new());
     }
     if !keeps(&config) {
@@ -274,10 +283,21 @@ impl Owner<'_> {
         self.refuses.is_none()
     }
 
+    fn record(&self) -> Result<Record> {
+        Ok(Store::open()?.peek(&discover::session(self.profile)?)?.unwrap_or_default())
+    }
+
     /// Whether there is a session that a token could come of.
     fn is_signed_in(&self) -> Result<bool> {
-        let record = Store::open()?.peek(&discover::session(self.profile)?)?.unwrap_or_default();
+        let record = self.record()?;
         Ok(record.refresh_token.is_some() || !record.tokens.is_empty())
+    }
+
+    /// Whether a secret is a token of the session: docker hands back what it was given.
+    fn gave(&self, secret: &SecretBytes) -> bool {
+        let tokens = self.record().unwrap_or_default().tokens;
+        let is_it = |token: &Secret| token.expose().as_bytes() == secret.expose();
+        tokens.values().filter_map(|token| token.secret(self.destination.token)).any(is_it)
     }
 
     fn errand(&self, server: &Server) -> Errand<'_> {
