@@ -129,6 +129,7 @@ pub(crate) fn refuse_writable(file: &File, path: &Path) -> Result<()> {
 }
 
 #[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "there is nothing to refuse there")]
 pub(crate) fn refuse_writable(_file: &File, _path: &Path) -> Result<()> {
     Ok(())
 }

@@ -1,24 +1,15 @@
 //! Signals that people and terminals send, held back while something is under way that exists nowhere else: between the sending
 //! of a token that works once and the saving of its successor, or while files of other programs are changed. They are obeyed afterwards: the process dies of the signal, as
-//! its caller expects. A second Ctrl-C ends it at once.
+//! its caller expects. A second Ctrl-C ends it at once. On Windows that is Ctrl-C and Ctrl-Break; a console that is closed ends what
+//! it runs, whatever is done.
 
 #[cfg(unix)]
 pub(crate) use unix::Hold;
+#[cfg(windows)]
+pub(crate) use windows::Hold;
 
-/// Nothing is held back there yet: closing a console ends what it runs whatever is done (SECURITY.md).
-#[cfg(not(unix))]
-pub(crate) struct Hold;
-
-#[cfg(not(unix))]
-impl Hold {
-    pub(crate) fn begin() -> Self {
-        Self
-    }
-
-    pub(crate) fn for_a_moment() -> Self {
-        Self
-    }
-}
+/// Said when a person at a terminal asks to end what has to be waited for.
+const PATIENCE: &str = "keyfob: waiting for an answer that can be had only once; Ctrl-C again ends this at once";
 
 /// Starts a thread to which no signal is ever delivered: what the main thread holds back must not find another way.
 pub(crate) fn aside(work: impl FnOnce() + Send + 'static) {
@@ -113,10 +104,7 @@ mod unix {
                 let _ = raise(signal);
                 let _ = held().thread_block();
             } else if signal == Signal::SIGINT && IS_TOLD.load(Ordering::SeqCst) && io::stderr().is_terminal() {
-                let _ = writeln!(
-                    io::stderr(),
-                    "keyfob: waiting for an answer that can be had only once; Ctrl-C again ends this at once"
-                );
+                let _ = writeln!(io::stderr(), "{}", super::PATIENCE);
             }
         }
     }
@@ -131,6 +119,77 @@ mod unix {
         std::thread::spawn(work);
         if let Some(before) = before {
             let _ = before.thread_set_mask();
+        }
+    }
+}
+
+#[cfg(windows)]
+mod windows {
+    use std::io::{self, IsTerminal, Write};
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+    /// What a process that Ctrl-C has ended exits with (`STATUS_CONTROL_C_EXIT`, 0xC000013A).
+    const ENDED: i32 = 0xC000_013A_u32.cast_signed();
+
+    /// As the system would end it.
+    #[expect(
+        clippy::exit,
+        clippy::disallowed_methods,
+        reason = "Ctrl-C comes in a thread of its own, and no main function returns for it"
+    )]
+    fn end() -> ! {
+        std::process::exit(ENDED)
+    }
+
+    /// How many of us hold it back, one inside the other.
+    static HOLDS: AtomicU32 = AtomicU32::new(0);
+    /// Whether a person is told that it may take a while.
+    static IS_TOLD: AtomicBool = AtomicBool::new(true);
+    /// Whether it came.
+    static HAS_COME: AtomicBool = AtomicBool::new(false);
+    /// The handler, which stays once it is there, and without a hold does what the system would.
+    static HANDLER: OnceLock<bool> = OnceLock::new();
+
+    /// As long as it lives, Ctrl-C is held back; when it is dropped, it is obeyed if it came.
+    pub(crate) struct Hold(());
+
+    impl Hold {
+        /// Begins to hold it back. Where the system refuses, it ends us as ever.
+        pub(crate) fn begin() -> Self {
+            IS_TOLD.store(true, Ordering::SeqCst);
+            Self::keep()
+        }
+
+        /// The same for what is over before anybody wonders: files of others that are just being changed.
+        pub(crate) fn for_a_moment() -> Self {
+            IS_TOLD.store(false, Ordering::SeqCst);
+            Self::keep()
+        }
+
+        fn keep() -> Self {
+            HOLDS.fetch_add(1, Ordering::SeqCst);
+            HANDLER.get_or_init(|| ctrlc::set_handler(came).is_ok());
+            Self(())
+        }
+    }
+
+    impl Drop for Hold {
+        fn drop(&mut self) {
+            if HOLDS.fetch_sub(1, Ordering::SeqCst) == 1 && HAS_COME.load(Ordering::SeqCst) {
+                end();
+            }
+        }
+    }
+
+    /// Runs in a thread of the handler's own.
+    fn came() {
+        let is_first = !HAS_COME.swap(true, Ordering::SeqCst);
+        if HOLDS.load(Ordering::SeqCst) == 0 || !is_first {
+            end();
+        }
+        if IS_TOLD.load(Ordering::SeqCst) && io::stderr().is_terminal() {
+            let _ = writeln!(io::stderr(), "{}", super::PATIENCE);
         }
     }
 }

@@ -212,6 +212,7 @@ fn keep_owner(file: &File, was: &fs::Metadata) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "there is nothing that fails there")]
 fn keep_owner(_file: &File, _was: &fs::Metadata) -> io::Result<()> {
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::error::Result;
 
 /// Refuses a folder that is a link, and one that others could change or put another in the place of.
+#[cfg_attr(not(unix), expect(clippy::unnecessary_wraps, reason = "there is nothing to refuse there"))]
 pub(super) fn refuse_changeable(folder: &Path) -> Result<()> {
     #[cfg(unix)]
     unix::refuse_changeable(folder, false)?;
@@ -19,6 +20,7 @@ pub(super) fn refuse_changeable(folder: &Path) -> Result<()> {
 /// # Errors
 ///
 /// The folder that is open, with what closes it.
+#[cfg_attr(not(unix), expect(clippy::unnecessary_wraps, reason = "there is nothing to refuse there"))]
 pub(super) fn refuse_changeable_way(folder: &Path) -> Result<()> {
     #[cfg(unix)]
     unix::refuse_changeable(folder, true)?;

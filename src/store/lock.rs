@@ -44,6 +44,7 @@ impl Lock {
 
     /// What tells the file it is on from every other that ever stood in its place: somebody may remove a lock file while its
     /// lock is held, and whoever comes next makes a new one. None where there is no lock, or the system does not tell.
+    #[cfg_attr(not(unix), expect(clippy::unused_self, reason = "the system does not tell there"))]
     pub(crate) fn file_number(&self) -> Option<u64> {
         #[cfg(unix)]
         {
@@ -55,6 +56,7 @@ impl Lock {
     }
 
     /// Whether the file it is on is still the one at `path`. Where the system does not tell, it is.
+    #[cfg_attr(not(unix), expect(clippy::unused_self, reason = "the system does not tell there"))]
     pub(crate) fn is_at(&self, path: &Path) -> bool {
         #[cfg(unix)]
         {

@@ -339,6 +339,7 @@ fn refuse_open_file(file: &File, path: &Path) -> Result<fs::Metadata> {
 }
 
 /// A folder of ours that is closed to everybody else.
+#[cfg_attr(not(unix), expect(clippy::unnecessary_wraps, reason = "there is nothing to refuse there"))]
 pub(super) fn refuse_open_folder(folder: &Path) -> Result<()> {
     #[cfg(unix)]
     refuse_folder(folder)?;
