@@ -14,6 +14,8 @@ mod kubectl;
 mod docker;
 // keyfob against oidc-provider, a real authorization server.
 mod oidc;
+// What setup changes comes back, whatever else others change.
+mod walk;
 // All three on one session.
 mod together;
 // What the documents say, done.

@@ -104,6 +104,55 @@ fn an_earlier_plugin_comes_back_after_other_changes() {
     }
 }
 
+/// An earlier user comes back whole where somebody has deleted it since; a plugin that somebody chose since stays.
+#[test]
+fn an_earlier_user_comes_back_and_a_later_plugin_stays() {
+    let aws = "- name: acme\n  user: {token: s3cret, exec: {apiVersion: client.authentication.k8s.io/v1, command: aws, args: [eks], \
+               interactiveMode: IfAvailable}}\n";
+    let Some(world) = world(aws) else { return };
+    let path = kubeconfig(&world);
+    let user = || {
+        let users = view(&world, &path)["users"].as_array().unwrap().clone();
+        users.into_iter().find(|user| user["name"] == "acme").map(|user| user["user"].clone())
+    };
+    let kubectl = |args: &[&str]| {
+        let file = ["--context=none", "--kubeconfig", path.to_str().unwrap(), "config"];
+        world.quietly(&[&file, args].concat());
+    };
+    let before = user();
+    said(setup(&world, &[]));
+    kubectl(&["delete-user", "acme"]);
+    said(setup(&world, &["--undo"]));
+    assert_eq!(user(), before);
+    said(setup(&world, &[]));
+    kubectl(&[
+        "set-credentials",
+        "acme",
+        "--exec-command=kubelogin",
+        "--exec-api-version=client.authentication.k8s.io/v1",
+    ]);
+    assert!(said(setup(&world, &["--undo"])).ends_with(": nothing to take out\n"));
+    assert_eq!(user().unwrap()["exec"]["command"], "kubelogin");
+}
+
+/// A user that a person wrote runs keyfob with `--undo` as without.
+#[test]
+fn a_user_that_a_person_wrote_stays() {
+    let hand = "- name: acme\n  user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: keyfob, args: [kubectl, --profile, \
+                acme], interactiveMode: Never, provideClusterInfo: true}}\n";
+    let Some(world) = world(hand) else { return };
+    let before = read(&kubeconfig(&world));
+    assert!(said(setup(&world, &[])).contains(": nothing to change\n"));
+    let undone = said(setup(&world, &["--undo"]));
+    assert!(
+        undone.ends_with(": nothing to take out\n  acme: what names keyfob there is not from setup, and stays\n"),
+        "{undone}"
+    );
+    // Of another shape it is changed, and is as it was afterwards, whatever else has changed.
+    said(setup(&world, &["--profile", "acme"]));
+    assert_eq!(read(&kubeconfig(&world)), before);
+}
+
 #[test]
 fn set_up_let_in_and_undone() {
     let Some(world) = world("") else { return };
@@ -111,7 +160,8 @@ fn set_up_let_in_and_undone() {
     let before = read(&path);
     let shown = path.display().to_string();
     let follows = format!(
-        "kubectl tells its server (provideClusterInfo): those in clusters of the profile get the token\ncontext acme has this \
+        "kubectl writes the file anew, without the comments and anchors in it; --undo brings them back, unless others change it \
+         too\nkubectl tells its server (provideClusterInfo): those in clusters of the profile get the token\ncontext acme has this \
          user\n{ALLOWLIST}"
     );
 
@@ -139,7 +189,8 @@ fn set_up_let_in_and_undone() {
     let whole = read(&path);
     assert!(whole.starts_with("apiVersion: v1\n"), "it is as kubectl writes it: {whole}");
 
-    assert!(said(setup(&world, &[])).starts_with(&format!("{shown}: nothing to change\n")));
+    let again = said(setup(&world, &[]));
+    assert!(again.starts_with(&format!("{shown}: nothing to change\n")) && !again.contains("comments"), "{again}");
     assert_eq!(read(&path), whole);
 
     world.sign_in();
@@ -166,7 +217,7 @@ fn everybody_else_keeps_what_they_had_also_when_the_file_has_changed_since() {
     assert_eq!(with["clusters"], before["clusters"]);
 
     let done = said(setup(&world, &["--undo"]));
-    assert_eq!(done, format!("{}: changed\n  kubectl config delete-user acme\n", path.display()));
+    assert_eq!(done, format!("{}: changed\n  without keyfob for user acme\n", path.display()));
     with["users"].as_array_mut().unwrap().retain(|user| user["name"] != "acme");
     assert_eq!(view(&world, &path), with);
 }
@@ -216,7 +267,7 @@ fn what_goes_first_is_told() {
     assert_eq!(Path::new(&certificate), world.sandbox.home().join("certs/acme.crt"));
     world.quietly(&["--context=none", "config", "unset", "users.acme.token"]);
     let undone = said(setup(&world, &["--undo"]));
-    assert!(undone.ends_with("\n  kubectl config unset users.acme.exec\n"), "{undone}");
+    assert!(undone.ends_with("\n  without keyfob for user acme\n"), "{undone}");
     let user = &view(&world, &path)["users"][0]["user"];
     assert_eq!(*user, serde_json::json!({ "client-certificate": certificate }));
 }

@@ -181,14 +181,19 @@ fn named(pattern: &HostPattern) -> Option<String> {
     is_whole.then(|| format!("{}{host}", if pattern.wildcard { "*." } else { "" }))
 }
 
-/// Lines of a `.bazelrc`, one for each host; none stands for all that are ours.
+/// Lines of a `.bazelrc`, one for each host; with an undo all of them.
 struct Helpers {
     hosts: Vec<String>,
 }
 
-fn is_ours(line: &[u8]) -> bool {
-    let line = String::from_utf8_lossy(line);
-    line.trim_start().starts_with("common --credential_helper=") && line.trim_end().ends_with(&format!("={LINK}"))
+/// The host of a line of ours.
+fn host_of(line: &[u8]) -> Option<&str> {
+    let line = std::str::from_utf8(line).ok()?.trim();
+    line.strip_prefix("common --credential_helper=")?.strip_suffix(LINK)?.strip_suffix('=')
+}
+
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split_inclusive(|byte| *byte == b'\n')
 }
 
 impl Helpers {
@@ -198,35 +203,39 @@ impl Helpers {
 }
 
 impl Entries for Helpers {
-    fn put_in(&self, file: Option<&[u8]>) -> Result<Vec<u8>> {
+    fn put_in(&self, file: Option<&[u8]>) -> Result<(Vec<u8>, Vec<String>)> {
         let mut text = file.unwrap_or_default().to_vec();
+        let mut put = Vec::new();
         for host in &self.hosts {
-            let line = Self::line(host);
-            if text.split(|byte| *byte == b'\n').any(|known| known.trim_ascii() == line.as_bytes()) {
+            if lines(&text).any(|line| host_of(line) == Some(host)) {
                 continue;
             }
             if !text.is_empty() && !text.ends_with(b"\n") {
                 text.push(b'\n');
             }
-            text.extend_from_slice(line.as_bytes());
+            text.extend_from_slice(Self::line(host).as_bytes());
             text.push(b'\n');
+            put.push(host.clone());
         }
-        Ok(text)
+        Ok((text, put))
     }
 
-    fn take_out(&self, file: &[u8]) -> Result<Vec<u8>> {
-        Ok(file.split_inclusive(|byte| *byte == b'\n').filter(|line| !is_ours(line)).flatten().copied().collect())
+    fn take_back(&self, file: &[u8], _before: &[u8], names: &[String]) -> Result<Vec<u8>> {
+        let stays = |line: &&[u8]| host_of(line).is_none_or(|host| !names.iter().any(|name| name == host));
+        Ok(lines(file).filter(stays).flatten().copied().collect())
     }
 
-    fn take_out_all(&self, file: &[u8]) -> Result<Vec<u8>> {
-        self.take_out(file)
+    fn ours(&self, file: &[u8]) -> Result<Vec<String>> {
+        Ok(lines(file).filter_map(host_of).map(str::to_owned).collect())
     }
 
-    fn lines(&self, undo: bool) -> Vec<String> {
-        if undo {
-            return vec![format!("without the lines of {LINK}")];
-        }
-        self.hosts.iter().map(|host| Self::line(host)).collect()
+    fn picks(&self, _name: &str) -> bool {
+        true
+    }
+
+    fn lines(&self, names: &[String], undo: bool) -> Vec<String> {
+        let without = if undo { "without " } else { "" };
+        names.iter().map(|host| format!("{without}{}", Self::line(host))).collect()
     }
 
     fn is_private(&self) -> bool {
@@ -310,15 +319,16 @@ mod tests {
     fn lines_are_put_in_once_and_taken_out_alone() {
         let ours = Helpers { hosts: vec!["*.acme.dev".to_owned(), "git.b.dev".to_owned()] };
         let before = b"build --jobs=2\ncommon --credential_helper=x.dev=/bin/other";
-        let after = ours.put_in(Some(before)).unwrap();
+        let (after, put) = ours.put_in(Some(before)).unwrap();
         assert_eq!(
             String::from_utf8_lossy(&after),
             "build --jobs=2\ncommon --credential_helper=x.dev=/bin/other\n\
              common --credential_helper=*.acme.dev=bazel-credential-keyfob\n\
              common --credential_helper=git.b.dev=bazel-credential-keyfob\n"
         );
-        assert_eq!(ours.put_in(Some(&after)).unwrap(), after);
-        let left = ours.take_out(&after).unwrap();
+        assert_eq!((&put, ours.ours(&after).unwrap()), (&ours.hosts, ours.hosts.clone()));
+        assert_eq!(ours.put_in(Some(&after)).unwrap(), (after.clone(), Vec::new()));
+        let left = ours.take_back(&after, before, &put).unwrap();
         assert_eq!(String::from_utf8_lossy(&left), String::from_utf8_lossy(before) + "\n");
     }
 }

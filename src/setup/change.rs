@@ -1,4 +1,8 @@
-//! Entries of ours in a file of another program: put in, taken out, and the file given back as it was.
+//! Entries of ours in a file of another program: put in, taken back, and the file given back as it was.
+//!
+//! What was put in is written down by name, with the file as it was before. An undo takes back what is written down there and
+//! nothing else: an entry that a person wrote stays, and what stood in the place of ours comes back, whatever else has changed
+//! in the file meanwhile.
 
 use std::path::Path;
 use std::{fs, io};
@@ -10,37 +14,41 @@ use crate::store::backups::{Backup, Backups};
 use crate::store::foreign::Foreign;
 use crate::store::litter;
 
-/// What one kind of file takes from us. A file is its bytes; `None` where there is none.
+/// What one kind of file takes from us, each entry under a name. A file is its bytes; `None` where there is none.
 pub(crate) trait Entries {
-    /// The file with these entries in it; the same bytes where they are there already.
-    fn put_in(&self, file: Option<&[u8]>) -> Result<Vec<u8>>;
+    /// The file with these entries in it, and the names of those that were not there yet; the same bytes where all were.
+    fn put_in(&self, file: Option<&[u8]>) -> Result<(Vec<u8>, Vec<String>)>;
 
-    /// The file without these entries; the same bytes where none is there.
-    fn take_out(&self, file: &[u8]) -> Result<Vec<u8>>;
+    /// `file` without the entries of these names, and with what `before` had in their place. One that somebody has since made
+    /// into something else stays as it is.
+    fn take_back(&self, file: &[u8], before: &[u8], names: &[String]) -> Result<Vec<u8>>;
 
-    /// `after`, from which they were taken out, with what stood in their place in the file as it was before the first change.
-    fn give_back(&self, _before: &[u8], after: Vec<u8>) -> Result<Vec<u8>> {
-        Ok(after)
+    /// The names of all entries in a file that look as if `keyfob setup` had put them there.
+    fn ours(&self, file: &[u8]) -> Result<Vec<String>>;
+
+    /// Whether an undo is about the entry of that name.
+    fn picks(&self, name: &str) -> bool;
+
+    /// Whether every entry says of itself that it is ours, so that no other word on it is needed.
+    fn are_marked(&self) -> bool {
+        false
     }
 
-    /// The file without any entry that `keyfob setup` ever puts there.
-    fn take_out_all(&self, file: &[u8]) -> Result<Vec<u8>>;
-
-    /// The exact change in the program's own terms, a line each, for people: what is put in, or with `undo` taken out. No
+    /// The exact change in the program's own terms, a line each, for people: what is put in, or with `undo` taken back. No
     /// line of the file that is not ours, because it may be a secret.
-    fn lines(&self, undo: bool) -> Vec<String>;
+    fn lines(&self, names: &[String], undo: bool) -> Vec<String>;
 
     /// Whether a new file is for nobody else to read.
     fn is_private(&self) -> bool;
 }
 
 /// What became of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Done {
     /// It is as it should be already.
     Nothing,
-    /// The entries were put in or taken out, or would be.
-    Changed,
+    /// The entries of these names were put in or taken back, or would be.
+    Changed(Vec<String>),
     /// It is, or would be, to the byte what it was before the first change.
     Restored,
 }
@@ -54,7 +62,8 @@ pub(crate) fn change(path: &Path, entries: &dyn Entries, how: How) -> Result<Don
     let alone = Backups::open().and_then(|backups| backups.lock(&SystemClock::new()));
     litter::sweep();
     let expected = attempt(path, entries, How { dry_run: true, ..how })?;
-    if expected == Done::Nothing {
+    // An undo has its backup to clear away.
+    if expected == Done::Nothing && (!how.undo || alone.is_err()) {
         return Ok(expected);
     }
     let _alone = alone?;
@@ -64,102 +73,126 @@ pub(crate) fn change(path: &Path, entries: &dyn Entries, how: How) -> Result<Don
 fn attempt(path: &Path, entries: &dyn Entries, how: How) -> Result<Done> {
     let file = Foreign::read(path)?;
     let backups = Backups::open()?;
-    // One that somebody has changed since holds no longer.
     let known = backups.get(file.target())?;
-    let backup = known.as_ref().filter(|backup| backup.holds_for(file.bytes()));
-    if how.undo {
-        return undo(&file, entries, how, &backups, known.as_ref(), backup);
-    }
-    put_in(&file, entries, how, &backups, backup, known.as_ref())
+    let changing = Changing { file: &file, entries, how, backups: &backups, known: known.as_ref() };
+    if how.undo { changing.undo() } else { changing.put_in() }
 }
 
-/// `known`: entries in the file may be of an earlier set-up, after which somebody has changed it.
-fn put_in(
-    file: &Foreign,
-    entries: &dyn Entries,
+/// A file, what is to become of it, and what is known of earlier set-ups.
+struct Changing<'a> {
+    file: &'a Foreign,
+    entries: &'a dyn Entries,
     how: How,
-    backups: &Backups,
-    backup: Option<&Backup>,
-    known: Option<&Backup>,
-) -> Result<Done> {
-    let after = entries.put_in(file.bytes())?;
-    if file.bytes() == Some(&after) {
-        return Ok(Done::Nothing);
-    }
-    if how.dry_run {
-        return Ok(Done::Changed);
-    }
-    let kept = match (backup, file.bytes()) {
-        (Some(known), _) => Backup::new(file.target(), known.before(), known.made_folders(), &after),
-        // Entries of an earlier set-up are nothing to come back to; those that a person wrote are, and what was in their place.
-        (None, Some(now)) if known.is_some() => {
-            let without = given_back(entries, known, entries.take_out_all(now)?)?;
-            Backup::new(file.target(), Some(&without), 0, &after)
-        }
-        (None, Some(now)) => Backup::new(file.target(), Some(now), 0, &after),
-        (None, None) => {
-            let missing = file.target().ancestors().skip(1).take_while(|folder| !folder.exists()).count();
-            Backup::new(file.target(), None, missing, &after)
-        }
-    };
-    // First: a file that is changed without it could not be given back.
-    backups.put(&kept)?;
-    let done = file.replace(Some(&after), entries.is_private());
-    if done.is_err() {
-        match backup {
-            Some(known) => backups.put(known)?,
-            None => backups.remove(file.target())?,
-        }
-    }
-    done.map(|()| Done::Changed)
+    backups: &'a Backups,
+    known: Option<&'a Backup>,
 }
 
-/// What was in the place of our entries comes back, whatever else has changed meanwhile.
-fn given_back(entries: &dyn Entries, known: Option<&Backup>, after: Vec<u8>) -> Result<Vec<u8>> {
-    match known.and_then(Backup::before) {
-        Some(before) => entries.give_back(before, after),
-        None => Ok(after),
+impl Changing<'_> {
+    fn put_in(&self) -> Result<Done> {
+        let (file, now) = (self.file, self.file.bytes());
+        let (after, mut put) = self.entries.put_in(now)?;
+        if now == Some(&after) {
+            return Ok(Done::Nothing);
+        }
+        let done = Done::Changed(put.clone());
+        if self.how.dry_run {
+            return Ok(done);
+        }
+        let earlier = self.put(now.unwrap_or_default())?;
+        let kept = match (self.holding(), now) {
+            (Some(known), _) => {
+                add(&mut put, earlier);
+                Backup::new(file.target(), known.before(), known.made_folders(), &after, put)
+            }
+            // What others did since is to stay, as if we had come now.
+            (None, Some(now)) => {
+                let before = self.without(now, &earlier)?;
+                add(&mut put, earlier);
+                Backup::new(file.target(), Some(&before), 0, &after, put)
+            }
+            (None, None) => {
+                let missing = file.target().ancestors().skip(1).take_while(|folder| !folder.exists()).count();
+                Backup::new(file.target(), None, missing, &after, put)
+            }
+        };
+        // First: a file that is changed without it could not be given back.
+        self.backups.put(&kept)?;
+        let written = file.replace(Some(&after), self.entries.is_private());
+        if written.is_err() {
+            match self.known {
+                Some(known) => self.backups.put(known)?,
+                None => self.backups.remove(file.target())?,
+            }
+        }
+        written.map(|()| done)
+    }
+
+    fn undo(&self) -> Result<Done> {
+        let (file, entries) = (self.file, self.entries);
+        let Some(now) = file.bytes() else { return Ok(Done::Nothing) };
+        let all = self.put(now)?;
+        let (picked, rest): (Vec<String>, Vec<String>) = all.iter().cloned().partition(|name| entries.picks(name));
+        if picked.is_empty() {
+            return Ok(Done::Nothing);
+        }
+        let holding = self.holding();
+        if let Some(backup) = holding.filter(|_| rest.is_empty()) {
+            if !self.how.dry_run {
+                file.replace(backup.before(), entries.is_private())?;
+                self.backups.remove(file.target())?;
+                if backup.before().is_none() {
+                    // Only where nothing else has come into them.
+                    let made = file.target().ancestors().skip(1).take(backup.made_folders());
+                    let _ = made.map(fs::remove_dir).take_while(io::Result::is_ok).count();
+                }
+            }
+            return Ok(Done::Restored);
+        }
+        let after = self.without(now, &picked)?;
+        let done = if after == now { Done::Nothing } else { Done::Changed(picked) };
+        if self.how.dry_run {
+            return Ok(done);
+        }
+        let left = match holding {
+            _ if rest.is_empty() || self.known.is_none() => None,
+            Some(known) => Some(Backup::new(file.target(), known.before(), known.made_folders(), &after, rest)),
+            None => Some(Backup::new(file.target(), Some(&self.without(now, &all)?), 0, &after, rest)),
+        };
+        if done != Done::Nothing {
+            file.replace(Some(&after), entries.is_private())?;
+        }
+        match left {
+            Some(backup) => self.backups.put(&backup)?,
+            None => self.backups.remove(file.target())?,
+        }
+        Ok(done)
+    }
+
+    /// The backup, where nobody has changed the file since.
+    fn holding(&self) -> Option<&Backup> {
+        self.known.filter(|backup| backup.holds_for(self.file.bytes()))
+    }
+
+    /// The names of what set-ups have put in so far.
+    fn put(&self, now: &[u8]) -> Result<Vec<String>> {
+        match self.known {
+            _ if self.entries.are_marked() => self.entries.ours(now),
+            Some(known) => known.put().map_or_else(|| self.entries.ours(now), |put| Ok(put.to_vec())),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn without(&self, now: &[u8], names: &[String]) -> Result<Vec<u8>> {
+        let before = self.known.and_then(Backup::before).unwrap_or_default();
+        if names.is_empty() { Ok(now.to_vec()) } else { self.entries.take_back(now, before, names) }
     }
 }
 
-fn undo(
-    file: &Foreign,
-    entries: &dyn Entries,
-    how: How,
-    backups: &Backups,
-    known: Option<&Backup>,
-    backup: Option<&Backup>,
-) -> Result<Done> {
-    let Some(now) = file.bytes() else { return Ok(Done::Nothing) };
-    let after = entries.take_out(now)?;
-    if after == now {
-        return Ok(Done::Nothing);
-    }
-    // What is left of ours keeps the file from being what it was.
-    let is_last = entries.take_out_all(now).is_ok_and(|none| none == after);
-    let after = given_back(entries, known, after)?;
-    let restored = backup.filter(|_| is_last);
-    if how.dry_run {
-        return Ok(if restored.is_some() { Done::Restored } else { Done::Changed });
-    }
-    if let Some(backup) = restored {
-        file.replace(backup.before(), entries.is_private())?;
-        backups.remove(file.target())?;
-        if backup.before().is_none() {
-            // Only where nothing else has come into them.
-            let made = file.target().ancestors().skip(1).take(backup.made_folders());
-            let _ = made.map(fs::remove_dir).take_while(io::Result::is_ok).count();
+/// Adds those that are not there.
+fn add(names: &mut Vec<String>, more: Vec<String>) {
+    for name in more {
+        if !names.contains(&name) {
+            names.push(name);
         }
-        return Ok(Done::Restored);
     }
-    file.replace(Some(&after), entries.is_private())?;
-    match backup {
-        Some(backup) => {
-            backups.put(&Backup::new(file.target(), backup.before(), backup.made_folders(), &after))?;
-        }
-        // With the last of ours goes what an earlier file had in their place.
-        None if is_last => backups.remove(file.target())?,
-        None => {}
-    }
-    Ok(Done::Changed)
 }

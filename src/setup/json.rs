@@ -120,7 +120,7 @@ impl Document {
         Ok(())
     }
 
-    /// An object that has a key twice is read by docker as both in one: nobody can say what a change would do.
+    /// Of a key that is there twice docker takes the last, or objects as both in one; a look here finds the first.
     pub(crate) fn refuse_twice(&self, path: &[&str]) -> Result<(), Refusal> {
         for length in 0..path.len() {
             let members = self.object(&path[..length]).map(|object| object.members).unwrap_or_default();

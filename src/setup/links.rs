@@ -69,7 +69,7 @@ pub(crate) fn make(name: &str, how: How) -> Result<Found> {
     } else {
         // First: one that nobody knows is ours would not be taken back.
         let backups = Backups::open()?;
-        backups.put(&Backup::new(&link, None, 0, b""))?;
+        backups.put(&Backup::new(&link, None, 0, b"", Vec::new()))?;
         if let Err(error) = symlink(Path::new(&own_name), &link, &program) {
             backups.remove(&link)?;
             return Err(

@@ -1,6 +1,6 @@
 //! Changing other programs' files so that they ask keyfob, and taking that back: what the clients' set-ups and that of a profile
-//! have in common. Twice changes nothing; `--undo` gives the file back as it was, or takes out what is ours where somebody has
-//! changed it since.
+//! have in common. Twice changes nothing; `--undo` gives the file back as it was, or takes back what setup put in where somebody
+//! has changed it since.
 
 mod change;
 pub(crate) mod json;
@@ -11,8 +11,10 @@ use std::path::Path;
 pub(crate) use self::change::{Done, Entries};
 use crate::config::{Config, folders};
 use crate::error::{Error, Kind, Result};
+use crate::escape::escape;
 use crate::model::{HostPattern, Profile};
 use crate::output::say;
+use crate::store::foreign::Foreign;
 
 /// How a set-up is carried out.
 #[derive(Clone, Copy, Debug)]
@@ -27,23 +29,41 @@ pub(crate) struct How {
 pub(crate) fn change(path: &Path, entries: &dyn Entries, how: How) -> Result<Done> {
     let done = change::change(path, entries, how)?;
     let is_gone = !path.exists();
-    let path = path.display();
-    let head = match (done, how.undo, how.dry_run) {
-        (Done::Nothing, false, _) => format!("{path}: nothing to change"),
-        (Done::Nothing, true, _) => format!("{path}: nothing to take out"),
-        (Done::Changed, _, false) => format!("{path}: changed"),
-        (Done::Changed, _, true) => format!("{path}: would be changed"),
-        (Done::Restored, _, false) if is_gone => format!("{path}: removed, as there was none before"),
-        (Done::Restored, _, false) => format!("{path}: as it was before"),
-        (Done::Restored, _, true) => format!("{path}: would be as it was before"),
+    let shown = path.display();
+    let head = match (&done, how.undo, how.dry_run) {
+        (Done::Nothing, false, _) => format!("{shown}: nothing to change"),
+        (Done::Nothing, true, _) => format!("{shown}: nothing to take out"),
+        (Done::Changed(_), _, false) => format!("{shown}: changed"),
+        (Done::Changed(_), _, true) => format!("{shown}: would be changed"),
+        (Done::Restored, _, false) if is_gone => format!("{shown}: removed, as there was none before"),
+        (Done::Restored, _, false) => format!("{shown}: as it was before"),
+        (Done::Restored, _, true) => format!("{shown}: would be as it was before"),
     };
     say(&head)?;
-    if done == Done::Changed {
-        for line in entries.lines(how.undo) {
+    if let Done::Changed(names) = &done {
+        for line in entries.lines(names, how.undo) {
             say(&format!("  {line}"))?;
         }
     }
+    if how.undo && !how.dry_run {
+        for name in entries.ours(Foreign::read(path)?.bytes().unwrap_or_default())? {
+            if entries.picks(&name) {
+                say(&format!("  {}: what names keyfob there is not from setup, and stays", escape(&name)))?;
+            }
+        }
+    }
     Ok(done)
+}
+
+/// Whether a file names keyfob now that this was done to it, or would.
+pub(crate) fn is_named(path: &Path, entries: &dyn Entries, done: &Done, how: How) -> Result<bool> {
+    let mut left = entries.ours(Foreign::read(path)?.bytes().unwrap_or_default())?;
+    match done {
+        Done::Restored if how.dry_run => left.clear(),
+        Done::Changed(names) if how.dry_run && how.undo => left.retain(|name| !names.contains(name)),
+        _ => {}
+    }
+    Ok(!left.is_empty())
 }
 
 /// The profile that `--profile` names, or the only one there is.

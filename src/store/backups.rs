@@ -33,6 +33,9 @@ struct Head {
     /// How many of the folders above it are there for it alone.
     made_folders: usize,
     after: String,
+    /// What was put in, by the names that the kind of file has for it; `None` in one that was written before they were kept.
+    #[serde(default)]
+    put: Option<Vec<String>>,
 }
 
 impl std::fmt::Debug for Backup {
@@ -49,15 +52,22 @@ pub(crate) struct Backups {
 }
 
 impl Backup {
-    /// The backup of a file that `before` was in and that is made into `after`; `made_folders`: how many
+    /// The backup of a file that `before` was in and that is made into `after` by putting `put` in; `made_folders`: how many
     /// of the folders above it as well.
-    pub(crate) fn new(target: &Path, before: Option<&[u8]>, made_folders: usize, after: &[u8]) -> Self {
+    pub(crate) fn new(
+        target: &Path,
+        before: Option<&[u8]>,
+        made_folders: usize,
+        after: &[u8],
+        put: Vec<String>,
+    ) -> Self {
         let head = Head {
             version: VERSION,
             target: target.to_owned(),
             existed: before.is_some(),
             made_folders,
             after: crate::secret::digest(after),
+            put: Some(put),
         };
         Self { head, before: before.map(<[u8]>::to_vec) }
     }
@@ -65,6 +75,11 @@ impl Backup {
     /// What was in the file; `None` where there was none.
     pub(crate) fn before(&self) -> Option<&[u8]> {
         self.before.as_deref()
+    }
+
+    /// The names of what was put in, where they were kept.
+    pub(crate) fn put(&self) -> Option<&[String]> {
+        self.head.put.as_deref()
     }
 
     /// How many of the folders above it were made for it.
@@ -150,9 +165,10 @@ mod tests {
         let target = Path::new("/home/ann/.docker/config.json");
         assert!(backups.get(target).unwrap().is_none());
         for before in [None, Some(&b""[..]), Some(b"{\n\t\"auths\": {}\r\n}\n\n"), Some(b"\xff\n\x00")] {
-            backups.put(&Backup::new(target, before, 0, b"after")).unwrap();
+            backups.put(&Backup::new(target, before, 0, b"after", vec!["a".to_owned()])).unwrap();
             let kept = backups.get(target).unwrap().unwrap();
             assert_eq!(kept.before(), before);
+            assert_eq!(kept.put(), Some(&["a".to_owned()][..]));
             assert!(kept.holds_for(Some(b"after")) && !kept.holds_for(Some(b"after\n")) && !kept.holds_for(None));
         }
         assert!(backups.get(Path::new("/home/ann/.gitconfig")).unwrap().is_none());

@@ -54,6 +54,25 @@ const ODD: &[&str] = &[
     "[CREDENTIAL \"https://other.dev\"]\n\tHELPER = \"\"\n\thelper = \"with \\\"quotes\\\"\"\n[include]\n\tpath = missing.inc\n",
 ];
 
+/// Lines like ours that a person wrote are theirs, for a host that is set up as well.
+#[test]
+fn what_a_person_wrote_stays() {
+    let text = "[credential \"https://hand.dev\"]\n\thelper = \n\thelper = keyfob\n[credential \"https://git.acme.dev\"]\n\thelper = \
+                keyfob\n\tuseHttpPath = true\n[credential]\n\thelper = cache\n";
+    let sandbox = home("\"git.acme.dev\", \"https://git.acme.dev/team\"");
+    fs::write(gitconfig(&sandbox), text).unwrap();
+    assert!(
+        setup(&sandbox, &["--undo"]).starts_with("~/.gitconfig: nothing to take out\n  https://hand.dev: what names")
+    );
+    assert_eq!(fs::read_to_string(gitconfig(&sandbox)).unwrap(), text);
+    setup(&sandbox, &[]);
+    let with = fs::read_to_string(gitconfig(&sandbox)).unwrap();
+    assert!(with.starts_with(text) && with.len() > text.len(), "{with}");
+    fs::write(gitconfig(&sandbox), format!("{with}[user]\n\tname = Ann\n")).unwrap();
+    setup(&sandbox, &["--undo"]);
+    assert_eq!(fs::read_to_string(gitconfig(&sandbox)).unwrap(), format!("{text}[user]\n\tname = Ann\n"));
+}
+
 #[test]
 fn set_up_twice_and_undone_to_the_byte() {
     for text in ODD {

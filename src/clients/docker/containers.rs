@@ -15,6 +15,9 @@ use crate::store::foreign::Foreign;
 /// that an old entry of auth.json does not hide it; what it does not know is looked up there.
 const DROP_IN: &str = "credential-helpers = [\"keyfob\", \"containers-auth.json\"]\n";
 
+/// The one entry's name.
+const LIST: &str = "credential-helpers";
+
 /// Whether anybody reads them here.
 pub(super) fn are_used(auth_file: &Path) -> bool {
     auth_file.exists() || programs::container_tool().is_some() || runtime_file().is_some_and(|path| path.exists())
@@ -105,29 +108,16 @@ fn lines(file: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn names_helpers(line: &[u8]) -> bool {
-    line.trim_ascii_start().starts_with(b"credential-helpers")
+    line.trim_ascii_start().starts_with(LIST.as_bytes())
 }
 
 /// Our line: keyfob for every registry.
 #[derive(Debug)]
 pub(super) struct DropIn;
 
-impl Entries for DropIn {
-    fn put_in(&self, file: Option<&[u8]>) -> Result<Vec<u8>> {
-        let file = file.unwrap_or_default();
-        if self.take_out(file)? != file {
-            return Ok(file.to_vec());
-        }
-        if lines(file).any(names_helpers) {
-            let what = format!("{} names other helpers", drop_in()?.display());
-            return Err(Error::new(Kind::Broken, what).hint("add \"keyfob\" to its credential-helpers"));
-        }
-        // First: below a table's header it would be the table's.
-        Ok([DROP_IN.as_bytes(), file].concat())
-    }
-
+impl DropIn {
     /// Without our line, or where somebody has made the list longer, without our name.
-    fn take_out(&self, file: &[u8]) -> Result<Vec<u8>> {
+    fn without(file: &[u8]) -> Vec<u8> {
         let without = |line: &[u8]| match std::str::from_utf8(line) {
             Ok(text) if text.trim_end() == DROP_IN.trim_end() => Vec::new(),
             Ok(text) if names_helpers(line) => {
@@ -135,14 +125,37 @@ impl Entries for DropIn {
             }
             _ => line.to_vec(),
         };
-        Ok(lines(file).flat_map(without).collect())
+        lines(file).flat_map(without).collect()
+    }
+}
+
+impl Entries for DropIn {
+    fn put_in(&self, file: Option<&[u8]>) -> Result<(Vec<u8>, Vec<String>)> {
+        let file = file.unwrap_or_default();
+        if !self.ours(file)?.is_empty() {
+            return Ok((file.to_vec(), Vec::new()));
+        }
+        if lines(file).any(names_helpers) {
+            let what = format!("{} names other helpers", drop_in()?.display());
+            return Err(Error::new(Kind::Broken, what).hint("add \"keyfob\" to its credential-helpers"));
+        }
+        // First: below a table's header it would be the table's.
+        Ok(([DROP_IN.as_bytes(), file].concat(), vec![LIST.to_owned()]))
     }
 
-    fn take_out_all(&self, file: &[u8]) -> Result<Vec<u8>> {
-        self.take_out(file)
+    fn take_back(&self, file: &[u8], _before: &[u8], _names: &[String]) -> Result<Vec<u8>> {
+        Ok(Self::without(file))
     }
 
-    fn lines(&self, undo: bool) -> Vec<String> {
+    fn ours(&self, file: &[u8]) -> Result<Vec<String>> {
+        Ok(if Self::without(file) == file { Vec::new() } else { vec![LIST.to_owned()] })
+    }
+
+    fn picks(&self, _name: &str) -> bool {
+        true
+    }
+
+    fn lines(&self, _names: &[String], undo: bool) -> Vec<String> {
         vec![format!("{}{}", if undo { "without " } else { "" }, DROP_IN.trim_end())]
     }
 
@@ -163,9 +176,9 @@ mod tests {
             ("credential-helpers = [\"pass\", \"keyfob\"]", "credential-helpers = [\"pass\"]"),
             ("credential-helpers = [\"keyfob\", \"pass\"]\n", "credential-helpers = [\"pass\"]\n"),
         ] {
-            assert_eq!(String::from_utf8(DropIn.take_out(file.as_bytes()).unwrap()).unwrap(), left);
-            assert_eq!(DropIn.put_in(Some(file.as_bytes())).unwrap(), file.as_bytes(), "it is there already");
+            assert_eq!(String::from_utf8(DropIn::without(file.as_bytes())).unwrap(), left);
+            assert_eq!(DropIn.put_in(Some(file.as_bytes())).unwrap().0, file.as_bytes(), "it is there already");
         }
-        assert_eq!(DropIn.put_in(Some(b"[a]\n")).unwrap(), format!("{DROP_IN}[a]\n").as_bytes());
+        assert_eq!(DropIn.put_in(Some(b"[a]\n")).unwrap().0, format!("{DROP_IN}[a]\n").as_bytes());
     }
 }

@@ -1,7 +1,7 @@
 //! `keyfob setup docker`: keyfob for some registries (`credHelpers`) or for all (`credsStore`) in docker's configuration, and
 //! in the files of podman, skopeo and buildah, which know no `credsStore`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -18,8 +18,7 @@ use crate::model::{HostPattern, Location, Profile, location};
 use crate::output::say;
 use crate::setup::json::{Document, Refusal};
 use crate::setup::links::{self, Found};
-use crate::setup::{Done, Entries, How, change, profile};
-use crate::store::backups::Backups;
+use crate::setup::{Done, Entries, How, change, is_named, profile};
 use crate::store::foreign::Foreign;
 
 /// `keyfob setup docker`.
@@ -84,7 +83,11 @@ fn undo(keys: &Keys, how: How) -> Result<ExitCode> {
         }
     }
     let auth = containers::auth_file()?;
-    is_left |= if *keys == Keys::Store { has_ours(&auth)? } else { change_json(&auth, keys.clone(), how)? };
+    is_left |= if *keys == Keys::Store {
+        is_named(&auth, &Json { path: &auth, keys: Keys::All }, &Done::Nothing, how)?
+    } else {
+        change_json(&auth, keys.clone(), how)?
+    };
     is_left |= change_json(&folders::docker_config()?, keys.clone(), how)?;
     if !is_left {
         links::take_back(LINK, how)?;
@@ -103,37 +106,24 @@ enum Keys {
     All,
 }
 
-/// Changes a JSON file; whether any of ours is left in it, or would be.
+/// Changes a JSON file; whether it names keyfob afterwards, or would.
 fn change_json(path: &Path, keys: Keys, how: How) -> Result<bool> {
     let file = Foreign::read(path)?;
     if how.undo && file.bytes().is_none() {
         return Ok(false);
     }
-    let backup = Backups::open()?.get(file.target())?;
-    let before = backup.as_ref().and_then(|backup| backup.before()).and_then(|bytes| Document::read(bytes).ok());
-    let ours = Json { path: path.to_owned(), before, keys };
-    let ours = ours.only_what_changes(file.bytes(), how)?;
-    for (registry, other) in ours.others(file.bytes())? {
-        if !how.undo {
-            say(&format!("{registry}: {other} was asked before; --undo brings it back"))?;
+    let ours = Json { path, keys };
+    if !how.undo {
+        let document = ours.read(file.bytes().unwrap_or_default())?;
+        for name in ours.named() {
+            let other = document.string(&place(name)).filter(|value| value != HELPER && !value.is_empty());
+            if let Some(other) = other {
+                say(&format!("{name}: {other} was asked before; --undo brings it back"))?;
+            }
         }
     }
     let done = change(path, &ours, how)?;
-    if done == Done::Restored {
-        return Ok(false);
-    }
-    let now = Foreign::read(path)?;
-    let now = now.bytes().unwrap_or_default();
-    let left = if how.dry_run && how.undo { ours.take_out(now)? } else { now.to_vec() };
-    Ok(ours.take_out_all(&left)? != left)
-}
-
-/// Whether keyfob is named in a JSON file.
-fn has_ours(path: &Path) -> Result<bool> {
-    let file = Foreign::read(path)?;
-    let file = file.bytes().unwrap_or_default();
-    let all = Json { path: path.to_owned(), before: None, keys: Keys::All };
-    Ok(all.take_out(file)? != file)
+    is_named(path, &ours, &done, how)
 }
 
 /// Registries as docker names them in `credHelpers`: `host[:port]`.
@@ -232,132 +222,106 @@ fn say_what_it_keeps(path: &Path, keys: &Keys) -> Result<()> {
     Ok(())
 }
 
-/// Our members of a JSON file.
-struct Json {
-    path: PathBuf,
-    /// The file before the first change, for what was in the place of ours.
-    before: Option<Document>,
+/// Our members of a JSON file: `credHelpers`' by the registries' names, and `credsStore` by its own, which no registry has.
+struct Json<'a> {
+    path: &'a Path,
     keys: Keys,
 }
 
-impl Json {
+const STORE: &str = "credsStore";
+const HELPERS: &str = "credHelpers";
+
+/// Where the entry of that name stands.
+fn place(name: &str) -> Vec<&str> {
+    if name == STORE { vec![STORE] } else { vec![HELPERS, name] }
+}
+
+impl Json<'_> {
     fn read(&self, file: &[u8]) -> Result<Document> {
         Document::read(file).map_err(|refusal| self.refused(refusal))
     }
 
     fn refused(&self, (line, why): Refusal) -> Error {
         Error::new(Kind::Broken, format!("{}:{line}: {why}", self.path.display()))
-            .hint("mend it by hand; docker cannot read it either")
+            .hint("mend it by hand, then run the command again")
     }
 
-    /// The paths of the members that the command is about, and that are there with an undo.
-    fn paths(&self, document: &Document) -> Vec<Vec<String>> {
-        let helper = |registry: &String| vec!["credHelpers".to_owned(), registry.clone()];
-        let store = vec!["credsStore".to_owned()];
+    /// Whom the command is about, by name.
+    fn named(&self) -> Vec<&str> {
         match &self.keys {
-            Keys::Registries(registries) => registries.iter().map(helper).collect(),
-            Keys::Store => vec![store],
-            Keys::All => document.names(&["credHelpers"]).iter().map(helper).chain([store]).collect(),
+            Keys::Registries(registries) => registries.iter().map(String::as_str).collect(),
+            Keys::Store => vec![STORE],
+            Keys::All => Vec::new(),
         }
-    }
-
-    /// The same for the members alone that would change, so that what is said is exact.
-    fn only_what_changes(self, file: Option<&[u8]>, how: How) -> Result<Self> {
-        let document = self.read(file.unwrap_or_default())?;
-        for path in self.paths(&document) {
-            let path = borrowed(&path);
-            // docker goes by the last one, and a look here finds the first.
-            if !how.undo || document.string(&path).as_deref() == Some(HELPER) {
-                document.refuse_twice(&path).map_err(|refusal| self.refused(refusal))?;
-            }
-        }
-        let keys = match self.keys {
-            Keys::Registries(mut registries) => {
-                let is_ours = |name: &String| document.string(&["credHelpers", name]).as_deref() == Some(HELPER);
-                registries.retain(|registry| is_ours(registry) == how.undo);
-                Keys::Registries(registries)
-            }
-            keys => keys,
-        };
-        Ok(Self { keys, ..self })
-    }
-
-    /// What other helpers a file has in the place of ours.
-    fn others(&self, file: Option<&[u8]>) -> Result<Vec<(String, String)>> {
-        let document = self.read(file.unwrap_or_default())?;
-        let other = |path: Vec<String>| {
-            let value = document.string(&borrowed(&path)).filter(|value| value != HELPER && !value.is_empty())?;
-            Some((path.last().cloned().unwrap_or_default(), value))
-        };
-        Ok(self.paths(&document).into_iter().filter_map(other).collect())
-    }
-
-    fn without(&self, file: &[u8], paths: impl Fn(&Document) -> Vec<Vec<String>>) -> Result<Vec<u8>> {
-        let mut document = self.read(file)?;
-        let mut is_changed = false;
-        for path in paths(&document) {
-            let path = borrowed(&path);
-            if document.string(&path).as_deref() != Some(HELPER) {
-                continue;
-            }
-            is_changed = true;
-            let earlier = self.before.as_ref().and_then(|before| before.string(&path));
-            match earlier.filter(|earlier| earlier != HELPER) {
-                Some(earlier) => document.set(&path, &earlier).map_err(|refusal| self.refused(refusal))?,
-                None => document.remove(&path),
-            }
-        }
-        let had_helpers =
-            self.before.as_ref().is_some_and(|before| before.names(&[]).iter().any(|it| it == "credHelpers"));
-        if is_changed && !had_helpers && document.names(&["credHelpers"]).is_empty() {
-            document.remove(&["credHelpers"]);
-        }
-        Ok(if is_changed { document.into_bytes() } else { file.to_vec() })
     }
 }
 
-fn borrowed(path: &[String]) -> Vec<&str> {
-    path.iter().map(String::as_str).collect()
-}
-
-impl Entries for Json {
-    fn put_in(&self, file: Option<&[u8]>) -> Result<Vec<u8>> {
+impl Entries for Json<'_> {
+    fn put_in(&self, file: Option<&[u8]>) -> Result<(Vec<u8>, Vec<String>)> {
         let bytes = file.unwrap_or_default();
         let mut document = self.read(bytes)?;
-        let mut is_changed = false;
-        for path in self.paths(&document) {
-            let path = borrowed(&path);
-            if document.string(&path).as_deref() != Some(HELPER) {
-                is_changed = true;
-                document.set(&path, HELPER).map_err(|refusal| self.refused(refusal))?;
+        let mut put = Vec::new();
+        for name in self.named() {
+            let place = place(name);
+            // Nobody can say what a change of one of two would do.
+            document.refuse_twice(&place).map_err(|refusal| self.refused(refusal))?;
+            if document.string(&place).as_deref() != Some(HELPER) {
+                document.set(&place, HELPER).map_err(|refusal| self.refused(refusal))?;
+                put.push(name.to_owned());
             }
         }
-        let mut after = if is_changed { document.into_bytes() } else { bytes.to_vec() };
-        if file.is_none() && is_changed {
+        if put.is_empty() {
+            return Ok((bytes.to_vec(), put));
+        }
+        let mut after = document.into_bytes();
+        if file.is_none() {
             after.push(b'\n');
         }
-        Ok(after)
+        Ok((after, put))
     }
 
-    fn take_out(&self, file: &[u8]) -> Result<Vec<u8>> {
-        self.without(file, |document| self.paths(document))
-    }
-
-    fn take_out_all(&self, file: &[u8]) -> Result<Vec<u8>> {
-        let all = Self { path: self.path.clone(), before: self.before.clone(), keys: Keys::All };
-        all.without(file, |document| all.paths(document))
-    }
-
-    fn lines(&self, undo: bool) -> Vec<String> {
-        let without = if undo { "without " } else { "" };
-        match &self.keys {
-            Keys::Registries(registries) => {
-                let line = |name: &String| format!("{without}\"credHelpers\": {{ \"{name}\": \"{HELPER}\" }}");
-                registries.iter().map(line).collect()
+    fn take_back(&self, file: &[u8], before: &[u8], names: &[String]) -> Result<Vec<u8>> {
+        let (mut document, before) = (self.read(file)?, self.read(before)?);
+        let mut is_changed = false;
+        for place in names.iter().map(|name| place(name)) {
+            document.refuse_twice(&place).map_err(|refusal| self.refused(refusal))?;
+            let (now, earlier) = (document.string(&place), before.string(&place));
+            match earlier {
+                _ if now.as_deref().is_some_and(|now| now != HELPER) || now == earlier => continue,
+                Some(earlier) => document.set(&place, &earlier).map_err(|refusal| self.refused(refusal))?,
+                None => document.remove(&place),
             }
-            Keys::Store => vec![format!("{without}\"credsStore\": \"{HELPER}\"")],
-            Keys::All => vec![format!("without what names {HELPER} in \"credHelpers\" and \"credsStore\"")],
+            is_changed = true;
         }
+        if !is_changed {
+            return Ok(file.to_vec());
+        }
+        let had_helpers = before.names(&[]).iter().any(|name| name == HELPERS);
+        if !had_helpers && document.names(&[HELPERS]).is_empty() {
+            document.remove(&[HELPERS]);
+        }
+        Ok(document.into_bytes())
+    }
+
+    fn ours(&self, file: &[u8]) -> Result<Vec<String>> {
+        let document = self.read(file)?;
+        let mut names = document.names(&[HELPERS]);
+        names.push(STORE.to_owned());
+        names.retain(|name| document.string(&place(name)).as_deref() == Some(HELPER));
+        Ok(names)
+    }
+
+    fn picks(&self, name: &str) -> bool {
+        self.keys == Keys::All || self.named().contains(&name)
+    }
+
+    fn lines(&self, names: &[String], undo: bool) -> Vec<String> {
+        let without = if undo { "without " } else { "" };
+        let line = |name: &String| match place(name)[..] {
+            [above, name] => format!("{without}\"{above}\": {{ \"{name}\": \"{HELPER}\" }}"),
+            _ => format!("{without}\"{name}\": \"{HELPER}\""),
+        };
+        names.iter().map(line).collect()
     }
 
     fn is_private(&self) -> bool {

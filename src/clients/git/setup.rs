@@ -18,7 +18,7 @@ use crate::output::say;
 use crate::process::With;
 use crate::redact::Secrets;
 use crate::setup::links::{self, Found};
-use crate::setup::{Entries, How, change, profile};
+use crate::setup::{Entries, How, change, is_named, profile};
 use crate::store::foreign::Foreign;
 use crate::store::scratch::Scratch;
 
@@ -39,11 +39,8 @@ pub(super) fn run(command: &Lines, how: How) -> Result<ExitCode> {
     if how.undo {
         let urls = command.hosts.iter().map(|host| named(host).map(|entry| entry.url())).collect::<Result<Vec<_>>>()?;
         let ours = Ours { urls, ..Ours::default() };
-        change(&path, &ours, how)?;
-        let file = Foreign::read(&path)?;
-        let now = file.bytes().unwrap_or_default();
-        let left = if how.dry_run { ours.take_out(now)? } else { now.to_vec() };
-        if ours.take_out_all(&left)? == left {
+        let done = change(&path, &ours, how)?;
+        if !is_named(&path, &ours, &done, how)? {
             links::take_back(LINK, how)?;
         }
         return Ok(ExitCode::SUCCESS);
@@ -150,20 +147,33 @@ fn is_keyfob(value: &str) -> bool {
     value == "keyfob" || (value.ends_with(" git") && Path::new(command).file_stem() == Some(OsStr::new("keyfob")))
 }
 
-/// Whether the variable at a place of a section is one of ours: keyfob, the reset right before it, and the path wanted right
-/// after it.
-fn is_ours(section: &Section, at: usize) -> bool {
+/// Whether the variable at a place of a section is like one of ours: keyfob, the reset right before it, and the path wanted
+/// right after it, which setup says of URLs with a path alone.
+fn is_like_ours(section: &Section, at: usize) -> bool {
     let is_helper = |at: Option<usize>| {
         let variable = at.and_then(|at| section.variables.get(at));
         variable.is_some_and(|it| it.key == "helper" && it.value.as_deref().is_some_and(is_keyfob))
     };
-    if section.name != "credential" || section.subsection.is_none() {
-        return false;
-    }
     let variable = &section.variables[at];
     is_helper(Some(at))
         || (variable.is("helper", "") && is_helper(Some(at + 1)))
-        || (variable.is("usehttppath", "true") && is_helper(at.checked_sub(1)))
+        || (variable.is("usehttppath", "true")
+            && is_helper(at.checked_sub(1))
+            && section.subsection.as_deref().is_some_and(wants_path))
+}
+
+/// A URL, a variable and its value.
+type Line<'a> = (&'a str, &'a str, Option<&'a str>);
+
+/// The lines of a file that are like ours, each with its place.
+fn lines_like_ours(sections: &[Section]) -> impl Iterator<Item = (&Section, usize, Line<'_>)> {
+    let credential = sections.iter().filter(|section| section.name == "credential");
+    credential.filter_map(|section| Some((section, section.subsection.as_deref()?))).flat_map(|(section, url)| {
+        (0..section.variables.len()).filter(|at| is_like_ours(section, *at)).map(move |at| {
+            let variable = &section.variables[at];
+            (section, at, (url, variable.key.as_str(), variable.value.as_deref()))
+        })
+    })
 }
 
 /// Our lines for some URLs.
@@ -247,12 +257,12 @@ fn is_alone(file: &[u8], entry: &HostPattern, helper: &str) -> Result<bool> {
 }
 
 impl Entries for Ours {
-    fn put_in(&self, file: Option<&[u8]>) -> Result<Vec<u8>> {
+    fn put_in(&self, file: Option<&[u8]>) -> Result<(Vec<u8>, Vec<String>)> {
         // Another keyfob may have put some of them there meanwhile.
         let missing = Self::missing_from(file, &self.entries, self.helper.clone())?;
         let file = file.unwrap_or_default();
         if !missing.apart {
-            return missing.added(file);
+            return Ok((missing.added(file)?, missing.urls));
         }
         let mut after = file.to_vec();
         // A backslash takes the next line for more of its own.
@@ -261,28 +271,41 @@ impl Entries for Ours {
             after.push(b'\n');
         }
         after.extend(missing.added(b"")?);
-        Ok(after)
+        Ok((after, missing.urls))
     }
 
-    fn take_out(&self, file: &[u8]) -> Result<Vec<u8>> {
+    fn take_back(&self, file: &[u8], before: &[u8], names: &[String]) -> Result<Vec<u8>> {
+        let (sections, before) = (sections::read(file)?, sections::read(before)?);
+        // Lines like ours that a person had written are theirs: the first of them that are there now.
+        let mut theirs: Vec<Line<'_>> = lines_like_ours(&before).map(|(_, _, line)| line).collect();
+        let mut gone = Vec::new();
+        for (section, at, line) in lines_like_ours(&sections) {
+            match theirs.iter().position(|their| *their == line) {
+                Some(known) => drop(theirs.remove(known)),
+                None if names.iter().any(|name| name == line.0) => gone.push((section, at)),
+                None => {}
+            }
+        }
+        let is_gone = |section: &Section, at| gone.iter().any(|(it, place)| std::ptr::eq(*it, section) && *place == at);
+        Ok(sections::without(file, &sections, is_gone))
+    }
+
+    fn ours(&self, file: &[u8]) -> Result<Vec<String>> {
         let sections = sections::read(file)?;
-        let is_named = |section: &Section| {
-            let name = section.subsection.as_deref().unwrap_or_default();
-            let is_below =
-                |url: &String| name.strip_prefix(url).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-            self.urls.is_empty() || self.urls.iter().any(is_below)
-        };
-        Ok(sections::without(file, &sections, |section, at| is_named(section) && is_ours(section, at)))
+        let mut urls: Vec<String> = lines_like_ours(&sections).map(|(_, _, (url, ..))| url.to_owned()).collect();
+        urls.dedup();
+        Ok(urls)
     }
 
-    fn take_out_all(&self, file: &[u8]) -> Result<Vec<u8>> {
-        Ok(sections::without(file, &sections::read(file)?, is_ours))
+    fn picks(&self, name: &str) -> bool {
+        let is_below =
+            |url: &String| name.strip_prefix(url).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        self.urls.is_empty() || self.urls.iter().any(is_below)
     }
 
-    fn lines(&self, undo: bool) -> Vec<String> {
+    fn lines(&self, names: &[String], undo: bool) -> Vec<String> {
         if undo {
-            let urls = if self.urls.is_empty() { "every URL".to_owned() } else { self.urls.join(", ") };
-            return vec![format!("without the lines that name keyfob for {urls}")];
+            return names.iter().map(|url| format!("without the lines that name keyfob for {url}")).collect();
         }
         let mut lines = Vec::new();
         if self.apart {

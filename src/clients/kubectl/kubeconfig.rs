@@ -82,16 +82,17 @@ impl View {
         text(&self.0, "current-context")
     }
 
-    /// The same with another `exec` for a user, who is made where there is none.
-    fn with_exec(mut self, name: &str, exec: &Value) -> Value {
+    /// The same with another `exec` for a user; where there is none of that name, with `new`, who has that `exec` as well.
+    fn with_exec(mut self, name: &str, exec: &Value, new: &Value) -> Value {
         if !self.0["users"].is_array() {
             self.0["users"] = json!([]);
         }
         if let Some(users) = self.0["users"].as_array_mut() {
-            match users.iter_mut().find(|user| text(user, "name") == name) {
-                Some(user) => user["user"]["exec"] = exec.clone(),
-                None => users.push(json!({ "name": name, "user": { "exec": exec } })),
+            let at = users.iter().position(|user| text(user, "name") == name).unwrap_or(users.len());
+            if at == users.len() {
+                users.push(json!({ "name": name, "user": new }));
             }
+            users[at]["user"]["exec"] = exec.clone();
         }
         self.0
     }
@@ -106,6 +107,9 @@ impl View {
 pub(crate) fn text<'a>(value: &'a Value, member: &str) -> &'a str {
     value.get(member).and_then(Value::as_str).unwrap_or_default()
 }
+
+/// A context that is there for a moment.
+const PASSING: &str = "keyfob-was-here";
 
 /// A private copy of a kubeconfig, which kubectl changes.
 pub(crate) struct Copy<'a> {
@@ -134,7 +138,15 @@ impl<'a> Copy<'a> {
     /// Puts in an `exec` that kubectl's commands cannot write. JSON is YAML: kubectl reads it, and writes YAML with its
     /// next change.
     pub(crate) fn put_exec(&self, view: View, user: &str, exec: &Value) -> Result<()> {
-        self.scratch.fill(view.with_exec(user, exec).to_string().as_bytes())
+        self.scratch.fill(view.with_exec(user, exec, &json!({})).to_string().as_bytes())
+    }
+
+    /// Gives a user back the `exec` that they had when they were `earlier`, who comes back where they are gone.
+    pub(crate) fn give_back(&self, view: View, user: &str, exec: &Value, earlier: &Value) -> Result<()> {
+        self.scratch.fill(view.with_exec(user, exec, earlier).to_string().as_bytes())?;
+        // A change and its opposite have kubectl write the file in its own way; what an `exec` holds goes on no command line.
+        self.kubectl(&["config", "set-context", PASSING])?;
+        self.kubectl(&["config", "delete-context", PASSING]).map(drop)
     }
 
     pub(crate) fn bytes(&self) -> Result<Vec<u8>> {

@@ -64,10 +64,12 @@ pub(super) fn run(command: &Lines, how: How) -> Result<ExitCode> {
         None => None,
     };
     let before = before.unwrap_or_default();
+    // No base64 has these.
+    let is_commented = file.bytes().unwrap_or_default().iter().any(|byte| matches!(byte, b'#' | b'&'));
     if how.undo {
         // What it would run is of no account.
         let plugin = Plugin { command: String::new(), profile: String::new(), cluster_info: false };
-        change(&path, &User { name, path: &path, plugin, before }, how)?;
+        change(&path, &User { name, path: &path, plugin, before, is_commented }, how)?;
         return Ok(ExitCode::SUCCESS);
     }
     let config = Config::load()?;
@@ -77,9 +79,9 @@ pub(super) fn run(command: &Lines, how: How) -> Result<ExitCode> {
         refuse_too_much(name, profile)?;
     }
     let plugin = Plugin { command: own_command()?, profile: profile.title().to_owned(), cluster_info };
-    let user = User { name, path: &path, plugin, before };
+    let user = User { name, path: &path, plugin, before, is_commented };
     let done = change(&path, &user, how)?;
-    user.say_what_follows(profile, command, done, how)?;
+    user.say_what_follows(profile, command, &done, how)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -146,18 +148,17 @@ struct User<'a> {
     plugin: Plugin,
     /// What the kubeconfig says of this user now; null where it says nothing.
     before: Value,
+    /// Whether there may be comments or anchors in it.
+    is_commented: bool,
 }
 
-/// A context that is there for a moment.
-const PASSING: &str = "keyfob-was-here";
-
 impl Entries for User<'_> {
-    fn put_in(&self, file: Option<&[u8]>) -> Result<Vec<u8>> {
+    fn put_in(&self, file: Option<&[u8]>) -> Result<(Vec<u8>, Vec<String>)> {
         let bytes = file.unwrap_or_default();
         let copy = Copy::new(self.path, bytes)?;
         let view = copy.view()?;
         if view.user(self.name).and_then(|user| user.get("exec")).is_some_and(|exec| self.plugin.is(exec)) {
-            return Ok(bytes.to_vec());
+            return Ok((bytes.to_vec(), Vec::new()));
         }
         // `kubectl config` has no word for the hint.
         let hint = format!(
@@ -167,32 +168,44 @@ impl Entries for User<'_> {
         copy.put_exec(view, self.name, &json!({ "apiVersion": API_VERSION, "command": "", "installHint": hint }))?;
         let args = self.set_credentials();
         copy.kubectl(&args.iter().map(String::as_str).collect::<Vec<_>>())?;
-        copy.bytes()
+        Ok((copy.bytes()?, vec![self.name.to_owned()]))
     }
 
-    fn take_out(&self, file: &[u8]) -> Result<Vec<u8>> {
-        take_out(self.path, file, |name| name == self.name)
+    fn take_back(&self, file: &[u8], before: &[u8], names: &[String]) -> Result<Vec<u8>> {
+        let before = Copy::new(self.path, before)?.view()?;
+        let copy = Copy::new(self.path, file)?;
+        let mut is_changed = false;
+        for name in names {
+            let view = copy.view()?;
+            let (now, earlier) = (view.user(name), before.user(name));
+            let exec = now.and_then(|user| user.get("exec"));
+            let earlier_exec = earlier.and_then(|user| user.get("exec"));
+            if exec.is_some_and(|exec| !is_ours(exec)) || exec == earlier_exec {
+                continue;
+            }
+            is_changed = true;
+            if let (Some(exec), Some(earlier)) = (earlier_exec.filter(|exec| exec.is_object()), earlier) {
+                copy.give_back(view, name, exec, earlier)?;
+            } else if let Some(user) = now {
+                copy.kubectl(&removal(name, user, earlier.is_some()).each_ref().map(String::as_str))?;
+            }
+        }
+        if is_changed { copy.bytes() } else { Ok(file.to_vec()) }
     }
 
-    fn give_back(&self, before: &[u8], after: Vec<u8>) -> Result<Vec<u8>> {
-        let earlier = Copy::new(self.path, before)?.view()?;
-        let earlier = earlier.user(self.name).and_then(|user| user.get("exec")).filter(|exec| exec.is_object());
-        let Some(exec) = earlier.filter(|exec| !is_ours(exec)) else { return Ok(after) };
-        let copy = Copy::new(self.path, &after)?;
-        copy.put_exec(copy.view()?, self.name, exec)?;
-        // A change and its opposite have kubectl write the file in its own way; what an `exec` holds goes on no command line.
-        copy.kubectl(&["config", "set-context", PASSING])?;
-        copy.kubectl(&["config", "delete-context", PASSING])?;
-        copy.bytes()
+    fn ours(&self, file: &[u8]) -> Result<Vec<String>> {
+        let view = Copy::new(self.path, file)?.view()?;
+        let ours = view.users().filter(|(_, user)| user.get("exec").is_some_and(is_ours));
+        Ok(ours.map(|(name, _)| name.to_owned()).collect())
     }
 
-    fn take_out_all(&self, file: &[u8]) -> Result<Vec<u8>> {
-        take_out(self.path, file, |_| true)
+    fn picks(&self, name: &str) -> bool {
+        name == self.name
     }
 
-    fn lines(&self, undo: bool) -> Vec<String> {
+    fn lines(&self, _names: &[String], undo: bool) -> Vec<String> {
         if undo {
-            return vec![command_line(&removal(self.name, &self.before))];
+            return vec![format!("without keyfob for user {}", escape(self.name))];
         }
         let other = self.before.get("exec").is_some_and(Value::is_object);
         let unset =
@@ -217,12 +230,17 @@ impl User<'_> {
         args
     }
 
-    fn say_what_follows(&self, profile: &Profile, command: &Lines, done: Done, how: How) -> Result<()> {
+    fn say_what_follows(&self, profile: &Profile, command: &Lines, done: &Done, how: How) -> Result<()> {
         let name = self.name;
         if let Some(exec) = self.before.get("exec").filter(|exec| exec.is_object() && !is_ours(exec))
-            && done != Done::Nothing
+            && *done != Done::Nothing
         {
             say(&format!("user {name} ran {} until now; --undo brings it back", program(exec)))?;
+        }
+        if self.is_commented && *done != Done::Nothing {
+            say(
+                "kubectl writes the file anew, without the comments and anchors in it; --undo brings them back, unless others change it too",
+            )?;
         }
         for means in OTHER_MEANS.iter().filter(|means| self.before.get(means).is_some()) {
             let unset = command_line(&["config".into(), "unset".into(), format!("users.{name}.{means}")]);
@@ -267,26 +285,10 @@ impl User<'_> {
     }
 }
 
-/// The file without the users picked that are ours: their `exec` where they have other means as well, else they.
-fn take_out(path: &Path, file: &[u8], picks: impl Fn(&str) -> bool) -> Result<Vec<u8>> {
-    let copy = Copy::new(path, file)?;
-    let view = copy.view()?;
-    let ours: Vec<_> =
-        view.users().filter(|(name, user)| picks(name) && user.get("exec").is_some_and(is_ours)).collect();
-    if ours.is_empty() {
-        return Ok(file.to_vec());
-    }
-    for (name, user) in ours {
-        let args = removal(name, user);
-        copy.kubectl(&args.iter().map(String::as_str).collect::<Vec<_>>())?;
-    }
-    copy.bytes()
-}
-
-/// kubectl's arguments that take our part of a user out.
-fn removal(name: &str, user: &Value) -> [String; 3] {
+/// kubectl's arguments that take our part of a user out; one that nobody had before and that has nothing else goes.
+fn removal(name: &str, user: &Value, is_old: bool) -> [String; 3] {
     let alone = user.as_object().is_none_or(|user| user.keys().all(|key| key == "exec"));
-    let [verb, what] = if alone {
+    let [verb, what] = if alone && !is_old {
         ["delete-user".to_owned(), name.to_owned()]
     } else {
         ["unset".to_owned(), format!("users.{name}.exec")]
@@ -329,7 +331,8 @@ mod tests {
 
     #[test]
     fn a_user_with_other_means_stays() {
-        assert_eq!(removal("a", &json!({ "exec": {} })), ["config", "delete-user", "a"]);
-        assert_eq!(removal("a", &json!({ "exec": {}, "token": "t" })), ["config", "unset", "users.a.exec"]);
+        assert_eq!(removal("a", &json!({ "exec": {} }), false), ["config", "delete-user", "a"]);
+        assert_eq!(removal("a", &json!({ "exec": {} }), true), ["config", "unset", "users.a.exec"]);
+        assert_eq!(removal("a", &json!({ "exec": {}, "token": "t" }), false), ["config", "unset", "users.a.exec"]);
     }
 }

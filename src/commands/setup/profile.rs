@@ -45,7 +45,7 @@ pub(super) fn run(command: &SetUpProfile, how: How) -> Result<ExitCode> {
     let Some(preset) = draft.text("provider").and_then(provider::find) else { return Err(which_provider()) };
     let entry = Entry { name, path: &path, table: draft.commented(name, preset), draft: Some(&draft) };
     // Before anything is asked or written: it may not fit into the file.
-    let after = entry.put_in(Foreign::read(&path)?.bytes())?;
+    let (after, _) = entry.put_in(Foreign::read(&path)?.bytes())?;
     for note in &found.notes {
         say(note)?;
     }
@@ -229,7 +229,11 @@ fn undo(name: &str, path: &Path, how: How) -> Result<ExitCode> {
     let secret = draft::profiles(text)
         .get(name)
         .and_then(|profile| profile.get("client_secret_file")?.as_str().map(PathBuf::from));
-    change(path, &Entry { name, path, table: String::new(), draft: None }, how)?;
+    let entry = Entry { name, path, table: String::new(), draft: None };
+    if draft::profiles(text).contains_key(name) && !entry.ours(text.as_bytes())?.iter().any(|ours| ours == name) {
+        return Err(entry.error(text, "was not written by keyfob setup"));
+    }
+    change(path, &entry, how)?;
     if secret.as_ref() == Some(&own) && own.exists() {
         let done = if how.dry_run { "would be removed" } else { "removed" };
         if !how.dry_run {
@@ -251,35 +255,47 @@ struct Entry<'a> {
 }
 
 impl Entries for Entry<'_> {
-    fn put_in(&self, file: Option<&[u8]>) -> Result<Vec<u8>> {
+    fn put_in(&self, file: Option<&[u8]>) -> Result<(Vec<u8>, Vec<String>)> {
         let text = file.map_or(Ok(HEAD), |bytes| text(bytes, self.path))?;
         if let Some(known) = draft::profiles(text).get(self.name) {
             let same = known.as_table().zip(self.draft).is_some_and(|(known, draft)| draft.is_in(known));
             return if same {
-                Ok(text.as_bytes().to_vec())
+                Ok((text.as_bytes().to_vec(), Vec::new()))
             } else {
                 Err(self.error(text, "is there with other values"))
             };
         }
         let after = draft::append(text, &self.table);
         file::parse(&after, self.path)?;
-        Ok(after.into_bytes())
+        Ok((after.into_bytes(), vec![self.name.to_owned()]))
     }
 
-    fn take_out(&self, file: &[u8]) -> Result<Vec<u8>> {
+    fn take_back(&self, file: &[u8], _before: &[u8], names: &[String]) -> Result<Vec<u8>> {
+        let is_named = |name: &str| names.iter().any(|other| other == name);
+        Ok(draft::take_out(text(file, self.path)?, is_named)?.into_bytes())
+    }
+
+    fn ours(&self, file: &[u8]) -> Result<Vec<String>> {
         let text = text(file, self.path)?;
-        let after = draft::take_out(text, |name| name == self.name)?;
-        if draft::profiles(&after).contains_key(self.name) {
-            return Err(self.error(text, "was not written by keyfob setup"));
-        }
-        Ok(after.into_bytes())
+        let others = draft::take_out(text, |_| true)?;
+        let left = draft::profiles(&others);
+        Ok(draft::profiles(text)
+            .iter()
+            .map(|(name, _)| name.to_owned())
+            .filter(|name| !left.contains_key(name))
+            .collect())
     }
 
-    fn take_out_all(&self, file: &[u8]) -> Result<Vec<u8>> {
-        Ok(draft::take_out(text(file, self.path)?, |_| true)?.into_bytes())
+    fn picks(&self, name: &str) -> bool {
+        name == self.name
     }
 
-    fn lines(&self, undo: bool) -> Vec<String> {
+    /// Each has a comment above it.
+    fn are_marked(&self) -> bool {
+        true
+    }
+
+    fn lines(&self, _names: &[String], undo: bool) -> Vec<String> {
         if undo {
             vec![format!("without [profile.{}]", self.name)]
         } else {
