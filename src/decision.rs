@@ -198,6 +198,7 @@ mod tests {
             id_expires_at: None,
             refused: false,
             after_refusal: false,
+            refused_to: None,
             unknown: Map::new(),
         }
     }

@@ -2,6 +2,7 @@
 
 #[cfg(unix)]
 mod doctor;
+mod lfs;
 mod plain_store;
 mod sessions;
 mod set_up;

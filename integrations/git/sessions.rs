@@ -215,31 +215,6 @@ fn who_of_a_chain_of_helpers_sees_the_token() {
     }
 }
 
-/// Large files are asked for by a program of their own, which asks for a credential as git does.
-#[test]
-fn git_lfs_gets_in_the_same_way() {
-    if !has("git-lfs", (2, 0)) {
-        return;
-    }
-    let world = World::approving();
-    let content = b"large, as files go\n";
-    world.server.add_large("large.git", "big.bin", content);
-    let cloned = world.run(&["clone", "--quiet", &world.url("large.git"), "large"]);
-    assert_eq!(cloned.code, Some(0), "{cloned:?}");
-    assert_eq!(world.run(&["-C", "large", "lfs", "install", "--local"]).code, Some(0));
-    let pulled = world.run(&["-C", "large", "lfs", "pull"]);
-    assert_eq!(pulled.code, Some(0), "{pulled:?}");
-    assert_eq!(std::fs::read(world.sandbox.home().join("large/big.bin")).unwrap(), content);
-    assert_eq!(world.provider.count(Endpoint::Start), 1);
-    world.provider.revoke_access_tokens();
-    std::fs::remove_dir_all(world.sandbox.home().join("large/.git/lfs")).unwrap();
-    // git-lfs before 3.6 knows no second round: the command after the erase works.
-    world.run(&["-C", "large", "lfs", "fetch"]);
-    let healed = world.run(&["-C", "large", "lfs", "fetch"]);
-    assert_eq!(healed.code, Some(0), "{healed:?}");
-    assert_eq!((world.provider.count(Endpoint::Start), world.provider.count(Endpoint::Refresh)), (1, 1));
-}
-
 #[test]
 fn an_older_git_works_at_the_next_command() {
     let world = World::approving();

@@ -29,7 +29,7 @@ impl Machine {
         }
         if ask.want == Want::Acceptance {
             if let Some(token) = record.tokens.get_mut(&ask.slot) {
-                token.after_refusal = false;
+                (token.after_refusal, token.refused_to) = (false, None);
             }
             return self.save(At::SavingRefusal);
         }
@@ -38,7 +38,11 @@ impl Machine {
         if let Some(token) = record.tokens.get_mut(&ask.slot) {
             if token.is_recent_replacement(now) {
                 let error = setting.refused_again(&before, token, ask.challenge.as_deref(), now);
-                return self.fail(error);
+                if ask.parent.is_none() || token.refused_to == ask.parent {
+                    return self.fail(error);
+                }
+                token.refused_to = ask.parent;
+                return self.save(At::SavingFailure { error, or_living: false });
             }
             token.refused = true;
         }

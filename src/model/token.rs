@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
-use crate::model::TokenKind;
+use crate::model::{ParentId, TokenKind};
 use crate::secret::Secret;
 
 /// A token is renewed this many seconds before its end, or a fifth of its life before where that is less.
@@ -31,6 +31,9 @@ pub(crate) struct Token {
     /// It took the place of a refused one: if it is refused as well, another will not do better.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) after_refusal: bool,
+    /// The process that had it refused although it took the place of a refused one, and may ask for it without end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refused_to: Option<ParentId>,
     #[serde(flatten)]
     pub(crate) unknown: Map<String, Value>,
 }
@@ -39,6 +42,11 @@ impl Token {
     /// Whether replacing it is vain for now: it took the place of a refused one a moment ago.
     pub(crate) fn is_recent_replacement(&self, now: Timestamp) -> bool {
         self.after_refusal && (0..REPLACEMENT_PAUSE_SECS).contains(&(now - self.received_at))
+    }
+
+    /// Whether it was refused a moment ago to that very process, which is told so only where it is one.
+    pub(crate) fn was_refused_to(&self, who: impl FnOnce() -> Option<ParentId>, now: Timestamp) -> bool {
+        self.refused_to.is_some() && self.is_recent_replacement(now) && who() == self.refused_to
     }
 
     /// The token of that kind, where the answer had one.
@@ -90,6 +98,7 @@ mod tests {
             id_expires_at: None,
             refused: false,
             after_refusal: false,
+            refused_to: None,
             unknown: Map::new(),
         };
         assert_eq!(token.told_end(TokenKind::Access, NOW), Some(NOW + 240));

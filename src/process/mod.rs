@@ -38,9 +38,28 @@ pub(crate) fn parent() -> Option<Parent> {
     parse_stat(number, &stat)
 }
 
-/// The names of the processes above this one, the nearest first, each looked up when it is asked for; as far as the system tells
-/// (Linux), and no farther than a helper is below whoever wants a credential.
-pub(crate) fn ancestors() -> impl Iterator<Item = String> {
+/// A process above this one.
+#[derive(Debug)]
+pub(crate) struct Ancestor {
+    number: u32,
+    stat: String,
+}
+
+impl Ancestor {
+    /// As [`Parent::name`].
+    pub(crate) fn name(&self) -> &str {
+        self.stat.rsplit_once(')').and_then(|(before, _)| before.split_once('(')).map_or("", |(_, name)| name)
+    }
+
+    /// As [`Parent::id`].
+    pub(crate) fn id(&self) -> Option<ParentId> {
+        parse_stat(self.number, &self.stat).map(|parent| parent.id)
+    }
+}
+
+/// The processes above this one, the nearest first, each looked up when it is asked for; as far as the system tells (Linux), and no
+/// farther than a helper is below whoever wants a credential.
+pub(crate) fn ancestors() -> impl Iterator<Item = Ancestor> {
     #[cfg(unix)]
     let first = std::os::unix::process::parent_id();
     #[cfg(not(unix))]
@@ -48,9 +67,9 @@ pub(crate) fn ancestors() -> impl Iterator<Item = String> {
     let mut number = first;
     std::iter::from_fn(move || {
         let stat = fs::read_to_string(format!("/proc/{number}/stat")).ok().filter(|_| number > 1)?;
-        let (before, after) = stat.rsplit_once(')')?;
-        number = after.split_whitespace().nth(1)?.parse().ok()?;
-        Some(before.split_once('(')?.1.to_owned())
+        let (_, after) = stat.rsplit_once(')')?;
+        let above = after.split_whitespace().nth(1)?.parse().ok()?;
+        Some(Ancestor { number: std::mem::replace(&mut number, above), stat })
     })
     .take(6)
 }

@@ -305,6 +305,7 @@ impl Record {
             id_expires_at,
             refused: false,
             after_refusal,
+            refused_to: None,
             unknown: Map::new(),
         };
         self.tokens.insert(slot.clone(), token);

@@ -242,3 +242,40 @@ fn a_named_profile_does_not_hand_the_others_hosts_to_the_plain_store() {
     assert_eq!(sandbox.run(&["git", "--profile", "a", "get"], &ask("b.dev")).stdout, "");
     assert!(!sandbox.state().join("passwords").exists());
 }
+
+/// git-lfs asks by `git credential`, and goes on for as long as it is given anything: who had a renewed token refused is told to stop,
+/// and nobody else is.
+#[cfg(target_os = "linux")]
+#[test]
+fn who_asks_without_end_is_told_to_stop() {
+    let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });
+    let sandbox = Sandbox::signed_up(&provider);
+    sandbox.run_asking(&["git", "get"], &ask("git.acme.dev"));
+    std::fs::write(
+        sandbox.home().join(".gitconfig"),
+        "[credential \"https://git.acme.dev\"]\n\thelper = \n\thelper = keyfob\n",
+    )
+    .unwrap();
+    // A program that asks three times, and has each answer refused; its name is none of a shell's.
+    let program = sandbox.home().join("../bin/asker");
+    std::os::unix::fs::symlink("/bin/bash", &program).unwrap();
+    std::fs::write(sandbox.home().join("question"), ask("git.acme.dev")).unwrap();
+    let script = "for i in 1 2 3; do git credential fill <question >answer || exit 7; echo asked; \
+                  git credential reject <answer; done; exit 0";
+    let mut command = sandbox.command(&program);
+    command.args(["-c", script]).env("GIT_TERMINAL_PROMPT", "0");
+    let done = run(command, "");
+    assert_eq!((done.code, done.stdout.as_str()), (Some(7), "asked\nasked\n"), "{done:?}");
+    assert!(
+        done.stderr.contains("git.acme.dev refuses a token that was renewed just now, and would go on"),
+        "{done:?}"
+    );
+    assert_eq!((provider.count(Endpoint::Start), provider.count(Endpoint::Refresh)), (1, 1));
+    // Another process, for which it may be another matter.
+    let other = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
+    assert!(other.stdout.contains("password="), "{other:?}");
+    // What was accepted is a token like any other.
+    sandbox.run(&["git", "store"], &format!("protocol=https\nhost=git.acme.dev\n{}\n", other.stdout));
+    let record = std::fs::read_to_string(sandbox.record()).unwrap();
+    assert!(!record.contains("refused_to"), "{record}");
+}

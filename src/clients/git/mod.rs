@@ -16,12 +16,12 @@ use clap::{Args, FromArgMatches, Parser};
 use super::{Call, Client, SetUpClient, Verb, operation};
 use crate::clock::SystemClock;
 use crate::config::{Config, environment, matching, programs};
-use crate::desk::{Errand, Inline, config, setup_command};
+use crate::desk::{Errand, Inline, config, now, setup_command};
 use crate::error::{Error, Kind, Result};
 use crate::human::presence::Asker;
-use crate::model::{Ask, Destination, Profile, Want};
+use crate::model::{Ask, Destination, ParentId, Profile, Want};
 use crate::output::{BY_HAND, print, refuse_terminal, report};
-use crate::process;
+use crate::process::{self, Ancestor};
 use crate::secret::{Secret, SecretBytes};
 use crate::store::passwords::{Entry, Passwords, Pattern};
 use crate::trace::{self, trace, yes};
@@ -152,6 +152,10 @@ fn answer(command: &Git) -> Result<Vec<u8>> {
     };
     let ask = Ask { refused: asked.refused(), challenge: asked.challenge(), ..errand.ask() };
     let token = errand.obtain(ask)?;
+    if token.was_refused_to(persistent_asker, now()) {
+        let what = format!("{} refuses a token that was renewed just now, and would go on", errand.place);
+        return Err(Error::new(Kind::Refused, what).hint("what it said of it stands above; try again in a minute"));
+    }
     let requested = asked.username().filter(|name| !name.is_empty());
     let username = errand.destination.username.as_deref().or(requested).unwrap_or(errand.profile.preset.username);
     let credential = errand.credential(&token, username);
@@ -217,7 +221,8 @@ fn report_given(command: &Git, config: &Config, asked: &Attributes, want: Want) 
         // What is no text is no token of ours.
         let Ok(given) = given.map(|given| std::str::from_utf8(given.expose())).transpose() else { continue };
         let refused = given.map(|given| Secret::new(given).fingerprint());
-        let ask = Ask { want, refused, challenge: asked.challenge(), ..errand.ask() };
+        let parent = if want == Want::Refusal { persistent_asker() } else { None };
+        let ask = Ask { want, refused, parent, challenge: asked.challenge(), ..errand.ask() };
         errand.with_session(|broker| broker.report(ask))?;
     }
     Ok(())
@@ -337,9 +342,25 @@ fn read() -> Result<Attributes> {
 /// Whether git's own http transport is who asks: nearest above us, but for shells and git's own wrapper. Where the system does not
 /// tell (all but Linux) it is taken not to be: a refused token then costs one round more.
 fn is_gits_transport() -> bool {
+    asker().is_some_and(|(asker, _)| asker.name().starts_with("git-remote-http"))
+}
+
+/// Who asks: nearest above us, but for shells and git's own wrapper; and whether that was between.
+fn asker() -> Option<(Ancestor, bool)> {
     const BETWEEN: &[&str] = &["sh", "bash", "dash", "busybox", "git", "git-credential-", "git-credential"];
-    let mut above = process::ancestors();
-    above.find(|name| !BETWEEN.contains(&name.as_str())).is_some_and(|name| name.starts_with("git-remote-http"))
+    let mut through_git = false;
+    for above in process::ancestors() {
+        if !BETWEEN.contains(&above.name()) {
+            return Some((above, through_git));
+        }
+        through_git |= above.name() == "git";
+    }
+    None
+}
+
+/// Who asks by `git credential`, as git-lfs does: some go on after a refusal for as long as they are given anything.
+fn persistent_asker() -> Option<ParentId> {
+    asker().filter(|(_, through_git)| *through_git)?.0.id()
 }
 
 /// A request for the trace: where, and which of the other attributes are there.

@@ -12,6 +12,9 @@ use ring::digest::{SHA256, digest};
 use super::http::{self, Reply, Request};
 use super::provider::Provider;
 
+/// So many requests, and so many each time afterwards.
+type Countdown = (usize, Option<usize>);
+
 /// Serves every repository below a folder to whoever brings a live token of the provider.
 #[derive(Clone)]
 pub struct GitServer {
@@ -19,8 +22,8 @@ pub struct GitServer {
     root: PathBuf,
     /// How each request came out: method, path, user name (`-` for none), status.
     log: Arc<Mutex<Vec<String>>>,
-    /// After so many more requests that are let in, every access token dies.
-    revoke_after: Arc<Mutex<Option<usize>>>,
+    /// After so many more requests that are let in, every access token dies; and then after so many again, if they do.
+    revoke_after: Arc<Mutex<Option<Countdown>>>,
     /// Lets nobody in, whatever they bring.
     closed: Arc<AtomicBool>,
 }
@@ -28,7 +31,7 @@ pub struct GitServer {
 impl GitServer {
     pub fn start(provider: &Provider, root: &Path) -> Self {
         let log = Arc::new(Mutex::new(Vec::new()));
-        let (revoke_after, closed) = (Arc::new(Mutex::new(None)), Arc::new(AtomicBool::new(false)));
+        let (revoke_after, closed) = (Arc::new(Mutex::new(None::<Countdown>)), Arc::new(AtomicBool::new(false)));
         let (served, seen, provider) = (root.to_owned(), Arc::clone(&log), provider.clone());
         let (countdown, shut) = (Arc::clone(&revoke_after), Arc::clone(&closed));
         let address = http::serve(move |request| {
@@ -41,10 +44,11 @@ impl GitServer {
             };
             if allowed {
                 let mut left = countdown.lock().expect("no handler panics");
-                *left = left.and_then(|left: usize| left.checked_sub(1));
-                if *left == Some(0) {
-                    provider.revoke_access_tokens();
-                    *left = None;
+                if let Some((more, again)) = left.take() {
+                    *left = if more > 1 { Some((more - 1, again)) } else { again.map(|more| (more, again)) };
+                    if more <= 1 {
+                        provider.revoke_access_tokens();
+                    }
                 }
             }
             let status = if let Reply::Answer { status, .. } = &reply { *status } else { 0 };
@@ -66,7 +70,12 @@ impl GitServer {
 
     /// Kills every access token after `requests` more that are let in.
     pub fn revoke_after(&self, requests: usize) {
-        *self.revoke_after.lock().expect("no handler panics") = Some(requests);
+        *self.revoke_after.lock().expect("no handler panics") = Some((requests, None));
+    }
+
+    /// Kills every access token each time `requests` more have been let in.
+    pub fn revoke_each(&self, requests: usize) {
+        *self.revoke_after.lock().expect("no handler panics") = Some((requests, Some(requests)));
     }
 
     /// Lets nobody in any more.
@@ -100,16 +109,42 @@ impl GitServer {
 
     /// Makes a repository whose one file is kept in Git LFS, and the file.
     pub fn add_large(&self, name: &str, file: &str, content: &[u8]) {
-        let id: String = digest(&SHA256, content).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        self.add_several_large(name, &[(file.to_owned(), content.to_vec())]);
+    }
+
+    /// The same with several files.
+    pub fn add_several_large(&self, name: &str, files: &[(String, Vec<u8>)]) {
         self.add_commit(name, |seed| {
-            let size = content.len();
-            let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{id}\nsize {size}\n");
-            std::fs::write(seed.join(file), pointer).expect("a file in the seed");
-            std::fs::write(seed.join(".gitattributes"), format!("{file} filter=lfs diff=lfs merge=lfs -text\n"))
-                .expect("a file in the seed");
-            git(seed, &["-c", "filter.lfs.required=false", "add", "."]);
+            let mut attributes = String::new();
+            for (file, content) in files {
+                let (id, size) = (large_id(content), content.len());
+                let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{id}\nsize {size}\n");
+                std::fs::write(seed.join(file), pointer).expect("a file in the seed");
+                attributes.push_str(&format!("{file} filter=lfs diff=lfs merge=lfs -text\n"));
+            }
+            std::fs::write(seed.join(".gitattributes"), attributes).expect("a file in the seed");
+            git(
+                seed,
+                &[
+                    "-c",
+                    "filter.lfs.required=false",
+                    "-c",
+                    "filter.lfs.process=",
+                    "-c",
+                    "filter.lfs.clean=",
+                    "add",
+                    ".",
+                ],
+            );
         });
-        std::fs::write(self.root.join(&id), content).expect("a file in the root");
+        for (_, content) in files {
+            std::fs::write(self.root.join(large_id(content)), content).expect("a file in the root");
+        }
+    }
+
+    /// A large file that is kept here.
+    pub fn large(&self, content: &[u8]) -> Option<Vec<u8>> {
+        std::fs::read(self.root.join(large_id(content))).ok()
     }
 
     fn add_commit(&self, name: &str, fill: impl FnOnce(&Path)) {
@@ -148,21 +183,35 @@ fn path(path: &Path) -> &str {
     path.to_str().expect("temporary folders have plain names")
 }
 
-/// The two requests of Git LFS that a download takes (its batch API): where is it, and give it me.
+/// The name that Git LFS has for a file.
+fn large_id(content: &[u8]) -> String {
+    digest(&SHA256, content).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The two requests of Git LFS that a download or an upload takes (its batch API): where is it, and give it me, or have it. Locks are
+/// something it does not have, as many servers do not.
 fn large_file(root: &Path, request: &Request, rest: &str) -> Reply {
     if let Some(id) = rest.strip_prefix("files/") {
         let plain = id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if plain && request.method == "PUT" {
+            std::fs::write(root.join(id), &request.body).expect("a file in the root");
+            return Reply::new(200, "text/plain", "");
+        }
         return match std::fs::read(root.join(id)) {
             Ok(content) if plain => Reply::new(200, "application/octet-stream", content),
             _ => Reply::new(404, "text/plain", "no such file"),
         };
     }
+    if rest.starts_with("locks") {
+        return Reply::new(404, "application/vnd.git-lfs+json", "{\"message\":\"no locks here\"}");
+    }
     let asked: serde_json::Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    let operation = asked["operation"].as_str().unwrap_or("download");
     let (here, _) = request.path.split_once("/lfs/").unwrap_or_default();
     let base = format!("http://{}{here}/lfs/files", request.headers.get("host").cloned().unwrap_or_default());
     let objects: Vec<_> = asked["objects"].as_array().into_iter().flatten().map(|object| {
         let href = format!("{base}/{}", object["oid"].as_str().unwrap_or_default());
-        serde_json::json!({ "oid": object["oid"], "size": object["size"], "actions": { "download": { "href": href } } })
+        serde_json::json!({ "oid": object["oid"], "size": object["size"], "actions": { operation: { "href": href } } })
     }).collect();
     let answer = serde_json::json!({ "transfer": "basic", "objects": objects });
     Reply::new(200, "application/vnd.git-lfs+json", answer.to_string())
