@@ -15,8 +15,9 @@ const KUBECTL: u64 = 350_000;
 const GROWTH: u64 = 105;
 /// Bytes, with the C library that the default build brings (glibc); the budget of 4,500,000 is for musl, whose library is smaller. What
 /// came since the first edition: signals and their watcher, the exchange in a thread of its own, mends as data, redaction in every
-/// spelling, resources, persons, the background process: some 145,000.
-const BINARY: u64 = 4_600_000;
+/// spelling, resources, persons, the background process: some 145,000; what docker and podman keep beside keyfob, and an undo that knows
+/// by name what was put in: some 20,000 more.
+const BINARY: u64 = 4_640_000;
 /// In the normal tree, keyfob itself among them.
 const CRATES: u64 = 79;
 
