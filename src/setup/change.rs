@@ -26,6 +26,11 @@ pub(crate) trait Entries {
     /// The names of all entries in a file that look as if `keyfob setup` had put them there.
     fn ours(&self, file: &[u8]) -> Result<Vec<String>>;
 
+    /// Whether there is nothing in a file that anybody would miss.
+    fn is_nothing(&self, file: &[u8]) -> Result<bool> {
+        Ok(file.trim_ascii().is_empty())
+    }
+
     /// Whether an undo is about the entry of that name.
     fn picks(&self, name: &str) -> bool;
 
@@ -108,7 +113,7 @@ impl Changing<'_> {
             (None, Some(now)) => {
                 let before = self.without(now, &earlier)?;
                 add(&mut put, earlier);
-                Backup::new(file.target(), Some(&before), 0, &after, put)
+                self.anew(&before, &after, put)?
             }
             (None, None) => {
                 let missing = file.target().ancestors().skip(1).take_while(|folder| !folder.exists()).count();
@@ -136,19 +141,24 @@ impl Changing<'_> {
             return Ok(Done::Nothing);
         }
         let holding = self.holding();
-        if let Some(backup) = holding.filter(|_| rest.is_empty()) {
+        let after = if holding.is_some() && rest.is_empty() { Vec::new() } else { self.without(now, &picked)? };
+        let restored = match holding {
+            _ if !rest.is_empty() => None,
+            Some(backup) => Some(backup.before()),
+            None => self.is_made_for_us(&after)?.then_some(None),
+        };
+        if let Some(before) = restored {
             if !self.how.dry_run {
-                file.replace(backup.before(), entries.is_private())?;
+                file.replace(before, entries.is_private())?;
                 self.backups.remove(file.target())?;
-                if backup.before().is_none() {
+                if before.is_none() {
                     // Only where nothing else has come into them.
-                    let made = file.target().ancestors().skip(1).take(backup.made_folders());
+                    let made = file.target().ancestors().skip(1).take(self.known.map_or(0, Backup::made_folders));
                     let _ = made.map(fs::remove_dir).take_while(io::Result::is_ok).count();
                 }
             }
             return Ok(Done::Restored);
         }
-        let after = self.without(now, &picked)?;
         let done = if after == now { Done::Nothing } else { Done::Changed(picked) };
         if self.how.dry_run {
             return Ok(done);
@@ -156,7 +166,7 @@ impl Changing<'_> {
         let left = match holding {
             _ if rest.is_empty() || self.known.is_none() => None,
             Some(known) => Some(Backup::new(file.target(), known.before(), known.made_folders(), &after, rest)),
-            None => Some(Backup::new(file.target(), Some(&self.without(now, &all)?), 0, &after, rest)),
+            None => Some(self.anew(&self.without(now, &all)?, &after, rest)?),
         };
         if done != Done::Nothing {
             file.replace(Some(&after), entries.is_private())?;
@@ -180,6 +190,18 @@ impl Changing<'_> {
             Some(known) => known.put().map_or_else(|| self.entries.ours(now), |put| Ok(put.to_vec())),
             None => Ok(Vec::new()),
         }
+    }
+
+    /// Whether a file in which this is left was made by a set-up and has nothing of anybody else's.
+    fn is_made_for_us(&self, left: &[u8]) -> Result<bool> {
+        Ok(self.known.is_some_and(|known| known.before().is_none()) && self.entries.is_nothing(left)?)
+    }
+
+    /// A backup for a file that others have changed, as if it had been `before` when setup came.
+    fn anew(&self, before: &[u8], after: &[u8], put: Vec<String>) -> Result<Backup> {
+        let is_made = self.is_made_for_us(before)?;
+        let folders = self.known.filter(|_| is_made).map_or(0, Backup::made_folders);
+        Ok(Backup::new(self.file.target(), Some(before).filter(|_| !is_made), folders, after, put))
     }
 
     fn without(&self, now: &[u8], names: &[String]) -> Result<Vec<u8>> {

@@ -157,6 +157,24 @@ fn what_a_person_wrote_stays_whatever_else_happens() {
     assert!(left.map(|entry| entry.unwrap().file_name()).all(|name| name == "all.lock"), "nothing is kept of it");
 }
 
+/// A file that was made for us goes where others have only put it in order, with its folder.
+#[test]
+fn a_file_that_was_made_goes_however_others_have_written_it() {
+    let sandbox = home("\"r.dev\", \"q.dev\"");
+    fs::remove_dir(sandbox.home().join(".docker")).unwrap();
+    for again in [false, true] {
+        setup(&sandbox, &["r.dev"]);
+        let value: serde_json::Value = serde_json::from_slice(&fs::read(config(&sandbox)).unwrap()).unwrap();
+        fs::write(config(&sandbox), value.to_string()).unwrap();
+        if again {
+            setup(&sandbox, &["q.dev"]);
+            setup(&sandbox, &["--undo", "r.dev"]);
+        }
+        assert_eq!(setup(&sandbox, &["--undo"]), "~/.docker/config.json: removed, as there was none before\n");
+        assert_eq!(fs::read_dir(sandbox.home()).unwrap().count(), 0);
+    }
+}
+
 #[test]
 fn the_words() {
     let sandbox = home("\"r.dev\", \"https://r.dev/team\", \"*.corp.dev\", \"index.docker.io\"");

@@ -311,6 +311,10 @@ impl Entries for Json<'_> {
         Ok(names)
     }
 
+    fn is_nothing(&self, file: &[u8]) -> Result<bool> {
+        Ok(self.read(file)?.names(&[]).is_empty())
+    }
+
     fn picks(&self, name: &str) -> bool {
         self.keys == Keys::All || self.named().contains(&name)
     }

@@ -78,6 +78,12 @@ impl View {
         clusters.find(|(name, _)| *name == cluster).map(|(_, cluster)| text(cluster, "server"))
     }
 
+    /// Whether it names nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        let has_none = |list: &str| self.0[list].as_array().is_none_or(Vec::is_empty);
+        ["users", "contexts", "clusters"].into_iter().all(has_none) && self.current_context().is_empty()
+    }
+
     pub(crate) fn current_context(&self) -> &str {
         text(&self.0, "current-context")
     }

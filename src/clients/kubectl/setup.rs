@@ -199,6 +199,10 @@ impl Entries for User<'_> {
         Ok(ours.map(|(name, _)| name.to_owned()).collect())
     }
 
+    fn is_nothing(&self, file: &[u8]) -> Result<bool> {
+        Ok(Copy::new(self.path, file)?.view()?.is_empty())
+    }
+
     fn picks(&self, name: &str) -> bool {
         name == self.name
     }
