@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::Random;
 use crate::home::Home;
 use crate::provider::{CLIENT_ID, Endpoint, Manners, Provider};
+use crate::random::Random;
 
 /// As many sessions, each with a host and an account of its own.
 const SESSIONS: u64 = 24;

@@ -13,6 +13,9 @@ mod http;
 #[path = "../../tests/it/support/provider.rs"]
 #[allow(dead_code, clippy::pedantic, unreachable_pub, missing_docs, reason = "shared with the tests")]
 mod provider;
+#[path = "../../tests/it/support/random.rs"]
+#[allow(unreachable_pub, reason = "shared with the tests")]
+mod random;
 
 mod home;
 mod kills;
@@ -41,22 +44,4 @@ fn main() -> ExitCode {
         println!("{USAGE}");
         ExitCode::from(2)
     })
-}
-
-/// Marsaglia's xorshift: the same seed makes the same choices, if not the same moments.
-struct Random(u64);
-
-impl Random {
-    /// Never 0, of which nothing would come.
-    fn new(seed: u64, stream: u64) -> Self {
-        Self((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (stream + 1).wrapping_mul(0xbf58_476d_1ce4_e5b9) | 1)
-    }
-
-    /// Less than the limit.
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
 }

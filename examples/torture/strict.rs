@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::Random;
 use crate::home::Home;
 use crate::provider::{CLIENT_ID, Endpoint, Manners, Provider};
+use crate::random::Random;
 
 /// Most of a trial is waiting. Each worker has a provider, a home and a session of its own.
 const WORKERS: u64 = 24;

@@ -80,6 +80,13 @@ impl Large {
         }
     }
 
+    /// Fetches what is missing, and all of it comes.
+    fn pull(&self) {
+        let pulled = self.lfs(&["pull"]);
+        assert_eq!(pulled.code, Some(0), "{}: {pulled:?}", self.name);
+        self.is_complete();
+    }
+
     /// Refreshes, and requests that were refused with a token, since so many lines of the server's log.
     fn counted(&self, since: usize) -> (usize, usize) {
         let log = self.world.server.log();
@@ -98,9 +105,7 @@ fn transfers_outlive_several_tokens() {
             let large = Large::new(&program, &[ONE_AT_A_TIME, ("lfs.cachecredentials", memory)]);
             let before = large.world.server.log().len();
             large.world.server.revoke_each(LIFE);
-            let pulled = large.lfs(&["pull"]);
-            assert_eq!(pulled.code, Some(0), "{}: {pulled:?}", large.name);
-            large.is_complete();
+            large.pull();
             let (refreshes, refused) = large.counted(before);
             assert!(refreshes >= 3, "{}: {refreshes} lives", large.name);
             assert!(refused <= refreshes, "{}: {refused} refused of {refreshes} dead tokens", large.name);
@@ -117,9 +122,7 @@ fn transfers_side_by_side_outlive_a_token() {
         let large = Large::new(&program, &[]);
         let before = large.world.server.log().len();
         large.world.server.revoke_after(LIFE);
-        let pulled = large.lfs(&["pull"]);
-        assert_eq!(pulled.code, Some(0), "{}: {pulled:?}", large.name);
-        large.is_complete();
+        large.pull();
         let (refreshes, refused) = large.counted(before);
         assert!(refreshes == 1 && refused <= 8, "{}: {refreshes} refreshes, {refused} refused", large.name);
         assert_eq!(large.world.provider.count(Endpoint::Start), 1, "{}", large.name);
@@ -133,9 +136,7 @@ fn a_token_that_died_between_two_commands_is_replaced() {
         let large = Large::new(&program, &[ONE_AT_A_TIME]);
         large.world.provider.revoke_access_tokens();
         let before = large.world.server.log().len();
-        let pulled = large.lfs(&["pull"]);
-        assert_eq!(pulled.code, Some(0), "{}: {pulled:?}", large.name);
-        large.is_complete();
+        large.pull();
         assert_eq!(large.counted(before), (1, 1), "{}", large.name);
     }
 }
@@ -145,7 +146,7 @@ fn a_token_that_died_between_two_commands_is_replaced() {
 fn an_upload_to_a_server_without_locks_costs_no_token() {
     for program in versions() {
         let large = Large::new(&program, &[]);
-        assert_eq!(large.lfs(&["pull"]).code, Some(0), "{}", large.name);
+        large.pull();
         let content = b"another large file\n";
         std::fs::write(large.world.sandbox.home().join("large/0.bin"), content).unwrap();
         large.world.quietly(&["-C", "large", "commit", "--quiet", "-am", "second"]);

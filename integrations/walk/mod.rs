@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::has;
 use crate::support::http::{self, Reply};
+use crate::support::random::Random;
 use crate::support::sandbox::{Sandbox, run};
 use edits::Edit;
 
@@ -22,19 +23,12 @@ const WALKS: u64 = 6;
 /// How many edits there are in each.
 const EDITS: usize = 10;
 
-/// Numbers that a seed decides (xorshift64*).
-struct Dice(u64);
+/// The choices of one walk.
+struct Dice(Random);
 
 impl Dice {
-    fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
     fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % end
+        usize::try_from(self.0.below(end as u64)).expect("it is less than one")
     }
 
     fn of<T: Clone>(&mut self, choices: &[T]) -> T {
@@ -180,7 +174,7 @@ fn without_empty(value: &mut Value) {
 
 /// One walk, as its seed has it.
 fn walk(seed: u64, registry: SocketAddr) {
-    let mut dice = Dice::new(seed);
+    let mut dice = Dice(Random::new(seed, 0));
     let texts = [dice.of(GITCONFIGS), dice.of(DOCKERS), dice.of(CONTAINERS), dice.of(KUBECONFIGS)];
     let (with, without) = (Home::new(texts), Home::new(texts));
     let mut log = format!("walk {seed}\n");

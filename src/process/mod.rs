@@ -15,7 +15,7 @@ use crate::model::ParentId;
 pub(crate) use ask::{Answer, With, ask};
 pub(crate) use successor::{Successor, left_lock};
 
-/// The process that runs us.
+/// A process above us; most often the one that runs us.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Parent {
     /// Its number and the moment it started, which together no other process has.
@@ -27,56 +27,32 @@ pub(crate) struct Parent {
 /// The process that runs us, where the system tells (Linux) and it is still there: one that has died has left us to the
 /// first of all processes.
 pub(crate) fn parent() -> Option<Parent> {
-    #[cfg(unix)]
-    let number = std::os::unix::process::parent_id();
-    #[cfg(not(unix))]
-    let number = 1;
-    if number <= 1 {
-        return None;
-    }
-    let stat = fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
-    parse_stat(number, &stat)
-}
-
-/// A process above this one.
-#[derive(Debug)]
-pub(crate) struct Ancestor {
-    number: u32,
-    stat: String,
-}
-
-impl Ancestor {
-    /// As [`Parent::name`].
-    pub(crate) fn name(&self) -> &str {
-        self.stat.rsplit_once(')').and_then(|(before, _)| before.split_once('(')).map_or("", |(_, name)| name)
-    }
-
-    /// As [`Parent::id`].
-    pub(crate) fn id(&self) -> Option<ParentId> {
-        parse_stat(self.number, &self.stat).map(|parent| parent.id)
-    }
+    ancestors().next()
 }
 
 /// The processes above this one, the nearest first, each looked up when it is asked for; as far as the system tells (Linux), and no
 /// farther than a helper is below whoever wants a credential.
-pub(crate) fn ancestors() -> impl Iterator<Item = Ancestor> {
+pub(crate) fn ancestors() -> impl Iterator<Item = Parent> {
     #[cfg(unix)]
     let first = std::os::unix::process::parent_id();
     #[cfg(not(unix))]
     let first = 1;
     let mut number = first;
     std::iter::from_fn(move || {
-        let stat = fs::read_to_string(format!("/proc/{number}/stat")).ok().filter(|_| number > 1)?;
-        let (_, after) = stat.rsplit_once(')')?;
-        let above = after.split_whitespace().nth(1)?.parse().ok()?;
-        Some(Ancestor { number: std::mem::replace(&mut number, above), stat })
+        let (process, above) = look_up(number).filter(|_| number > 1)?;
+        number = above;
+        Some(process)
     })
     .take(6)
 }
 
 /// This process as a child of its own would see it.
 pub(crate) fn this() -> Option<Parent> {
-    let number = std::process::id();
+    look_up(std::process::id()).map(|(this, _)| this)
+}
+
+/// A process, and the number of the one that runs it.
+fn look_up(number: u32) -> Option<(Parent, u32)> {
     parse_stat(number, &fs::read_to_string(format!("/proc/{number}/stat")).ok()?)
 }
 
@@ -108,12 +84,14 @@ pub(crate) fn terminal() -> Option<String> {
     None
 }
 
-/// proc(5): the name in parentheses, which may hold anything; the start time is the 22nd field.
-fn parse_stat(number: u32, stat: &str) -> Option<Parent> {
+/// proc(5): the name in parentheses, which may hold anything; whose child it is, the fourth field; the start time, the 22nd.
+fn parse_stat(number: u32, stat: &str) -> Option<(Parent, u32)> {
     let (before, after) = stat.rsplit_once(')')?;
     let (_, name) = before.split_once('(')?;
-    let started = after.split_whitespace().nth(19).filter(|field| field.bytes().all(|byte| byte.is_ascii_digit()))?;
-    Some(Parent { id: ParentId::new(number, started), name: name.to_owned() })
+    let mut fields = after.split_whitespace().skip(1);
+    let above = fields.next()?.parse().ok()?;
+    let started = fields.nth(17).filter(|field| field.bytes().all(|byte| byte.is_ascii_digit()))?;
+    Some((Parent { id: ParentId::new(number, started), name: name.to_owned() }, above))
 }
 
 /// Starts a command and lets it go; whether it started. It holds none of our streams, and nobody waits for it.
@@ -135,7 +113,7 @@ mod tests {
     fn a_name_may_hold_anything() {
         let stat = "42 (a) b (c) S 1 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 98765 1 2 3";
         let parent = Parent { id: ParentId::new(42, "98765"), name: "a) b (c".to_owned() };
-        assert_eq!(parse_stat(42, stat), Some(parent));
+        assert_eq!(parse_stat(42, stat), Some((parent, 1)));
         assert_eq!(parse_stat(42, "nonsense"), None);
     }
 }

@@ -3,13 +3,48 @@
 //! its caller expects. A second Ctrl-C ends it at once. On Windows that is Ctrl-C and Ctrl-Break; a console that is closed ends what
 //! it runs, whatever is done.
 
-#[cfg(unix)]
-pub(crate) use unix::Hold;
-#[cfg(windows)]
-pub(crate) use windows::Hold;
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Said when a person at a terminal asks to end what has to be waited for.
-const PATIENCE: &str = "keyfob: waiting for an answer that can be had only once; Ctrl-C again ends this at once";
+#[cfg(unix)]
+use unix as system;
+#[cfg(windows)]
+use windows as system;
+
+/// Whether a person is told that it may take a while.
+static IS_TOLD: AtomicBool = AtomicBool::new(true);
+
+/// As long as it lives, signals are held back; when it is dropped, what came is obeyed.
+pub(crate) struct Hold {
+    _held: system::Held,
+}
+
+impl Hold {
+    /// Begins to hold them back. Where the system refuses, they end us as ever.
+    pub(crate) fn begin() -> Self {
+        Self::told(true)
+    }
+
+    /// The same for what is over before anybody wonders: files of others that are just being changed.
+    pub(crate) fn for_a_moment() -> Self {
+        Self::told(false)
+    }
+
+    fn told(is_told: bool) -> Self {
+        IS_TOLD.store(is_told, Ordering::SeqCst);
+        Self { _held: system::Held::begin() }
+    }
+}
+
+/// Tells a person at a terminal, who asked to end it, what is waited for.
+fn ask_for_patience() {
+    if IS_TOLD.load(Ordering::SeqCst) && io::stderr().is_terminal() {
+        let _ = writeln!(
+            io::stderr(),
+            "keyfob: waiting for an answer that can be had only once; Ctrl-C again ends this at once"
+        );
+    }
+}
 
 /// Starts a thread to which no signal is ever delivered: what the main thread holds back must not find another way.
 pub(crate) fn aside(work: impl FnOnce() + Send + 'static) {
@@ -28,9 +63,8 @@ pub(crate) fn survive_file_limit() {
 
 #[cfg(unix)]
 mod unix {
-    use std::io::{self, IsTerminal, Write};
     use std::sync::OnceLock;
-    use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+    use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
     use nix::sys::signal::{SigSet, Signal, raise};
 
@@ -39,32 +73,18 @@ mod unix {
 
     /// How many of us hold them back, one inside the other.
     static HOLDS: AtomicU32 = AtomicU32::new(0);
-    /// Whether a person is told that it may take a while.
-    static IS_TOLD: AtomicBool = AtomicBool::new(true);
     /// The number of the first signal that came; 0 is none.
     static CAME: AtomicI32 = AtomicI32::new(0);
     /// The thread that takes what the others do not.
     static WATCHER: OnceLock<()> = OnceLock::new();
 
-    /// As long as it lives, signals are held back; when it is dropped, what came is obeyed.
-    pub(crate) struct Hold {
+    /// The mask to go back to; none where the system refused.
+    pub(super) struct Held {
         before: Option<SigSet>,
     }
 
-    impl Hold {
-        /// Begins to hold them back. Where the system refuses, they end us as ever.
-        pub(crate) fn begin() -> Self {
-            IS_TOLD.store(true, Ordering::SeqCst);
-            Self::block()
-        }
-
-        /// The same for what is over before anybody wonders: files of others that are just being changed.
-        pub(crate) fn for_a_moment() -> Self {
-            IS_TOLD.store(false, Ordering::SeqCst);
-            Self::block()
-        }
-
-        fn block() -> Self {
+    impl Held {
+        pub(super) fn begin() -> Self {
             let Ok(before) = SigSet::thread_get_mask() else { return Self { before: None } };
             if held().thread_block().is_err() {
                 return Self { before: None };
@@ -76,7 +96,7 @@ mod unix {
         }
     }
 
-    impl Drop for Hold {
+    impl Drop for Held {
         fn drop(&mut self) {
             let Some(before) = self.before.take() else { return };
             if HOLDS.fetch_sub(1, Ordering::SeqCst) > 1 {
@@ -103,8 +123,8 @@ mod unix {
                 let _ = held().thread_unblock();
                 let _ = raise(signal);
                 let _ = held().thread_block();
-            } else if signal == Signal::SIGINT && IS_TOLD.load(Ordering::SeqCst) && io::stderr().is_terminal() {
-                let _ = writeln!(io::stderr(), "{}", super::PATIENCE);
+            } else if signal == Signal::SIGINT {
+                super::ask_for_patience();
             }
         }
     }
@@ -125,7 +145,6 @@ mod unix {
 
 #[cfg(windows)]
 mod windows {
-    use std::io::{self, IsTerminal, Write};
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -144,37 +163,23 @@ mod windows {
 
     /// How many of us hold it back, one inside the other.
     static HOLDS: AtomicU32 = AtomicU32::new(0);
-    /// Whether a person is told that it may take a while.
-    static IS_TOLD: AtomicBool = AtomicBool::new(true);
     /// Whether it came.
     static HAS_COME: AtomicBool = AtomicBool::new(false);
     /// The handler, which stays once it is there, and without a hold does what the system would.
     static HANDLER: OnceLock<bool> = OnceLock::new();
 
-    /// As long as it lives, Ctrl-C is held back; when it is dropped, it is obeyed if it came.
-    pub(crate) struct Hold(());
+    pub(super) struct Held(());
 
-    impl Hold {
-        /// Begins to hold it back. Where the system refuses, it ends us as ever.
-        pub(crate) fn begin() -> Self {
-            IS_TOLD.store(true, Ordering::SeqCst);
-            Self::keep()
-        }
-
-        /// The same for what is over before anybody wonders: files of others that are just being changed.
-        pub(crate) fn for_a_moment() -> Self {
-            IS_TOLD.store(false, Ordering::SeqCst);
-            Self::keep()
-        }
-
-        fn keep() -> Self {
+    impl Held {
+        pub(super) fn begin() -> Self {
             HOLDS.fetch_add(1, Ordering::SeqCst);
+            // Where the system refuses, it ends us as ever.
             HANDLER.get_or_init(|| ctrlc::set_handler(came).is_ok());
             Self(())
         }
     }
 
-    impl Drop for Hold {
+    impl Drop for Held {
         fn drop(&mut self) {
             if HOLDS.fetch_sub(1, Ordering::SeqCst) == 1 && HAS_COME.load(Ordering::SeqCst) {
                 end();
@@ -188,8 +193,6 @@ mod windows {
         if HOLDS.load(Ordering::SeqCst) == 0 || !is_first {
             end();
         }
-        if IS_TOLD.load(Ordering::SeqCst) && io::stderr().is_terminal() {
-            let _ = writeln!(io::stderr(), "{}", super::PATIENCE);
-        }
+        super::ask_for_patience();
     }
 }

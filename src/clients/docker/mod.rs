@@ -237,7 +237,7 @@ fn list() -> Result<String, Failure> {
                 host => format!("{host}{path}"),
             };
             let server = Server::parse(&name).filter(|_| kept.service == SERVICE);
-            if server.is_some_and(|server| !matches!(owner(&config, &server), Ok(Some(owner)) if owner.answers())) {
+            if server.is_some_and(|server| !is_answered(&config, &server)) {
                 logins.push((name, text(kept.entry.username.as_ref()).unwrap_or_default()));
             }
         });
@@ -312,6 +312,11 @@ impl Owner<'_> {
             opens_browser: true,
         }
     }
+}
+
+/// Whether a profile answers for a registry, as far as that can be told.
+fn is_answered(config: &Config, server: &Server) -> bool {
+    matches!(owner(config, server), Ok(Some(owner)) if owner.answers())
 }
 
 fn owner<'a>(config: &'a Config, server: &Server) -> Result<Option<Owner<'a>>> {

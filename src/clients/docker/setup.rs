@@ -9,7 +9,7 @@ use clap::Args;
 use super::containers::{self, DropIn};
 use super::registry::{self, Takes};
 use super::wire::Server;
-use super::{LINK, owner, written};
+use super::{LINK, is_answered, written};
 use crate::config::{Config, folders};
 use crate::error::{Error, Kind, Result};
 use crate::escape::escape;
@@ -209,9 +209,7 @@ fn say_what_it_keeps(path: &Path, keys: &Keys) -> Result<()> {
         if !is_asked {
             continue;
         }
-        let server = Server::parse(name);
-        let is_ours =
-            server.is_some_and(|server| matches!(owner(&config, &server), Ok(Some(owner)) if owner.answers()));
+        let is_ours = Server::parse(name).is_some_and(|server| is_answered(&config, &server));
         let (what, mend) = if is_ours {
             ("a login for it stays there, and docker sends that where keyfob refuses", "docker logout")
         } else {

@@ -21,7 +21,7 @@ use crate::error::{Error, Kind, Result};
 use crate::human::presence::Asker;
 use crate::model::{Ask, Destination, ParentId, Profile, Want};
 use crate::output::{BY_HAND, print, refuse_terminal, report};
-use crate::process::{self, Ancestor};
+use crate::process::{self, Parent};
 use crate::secret::{Secret, SecretBytes};
 use crate::store::passwords::{Entry, Passwords, Pattern};
 use crate::trace::{self, trace, yes};
@@ -342,25 +342,25 @@ fn read() -> Result<Attributes> {
 /// Whether git's own http transport is who asks: nearest above us, but for shells and git's own wrapper. Where the system does not
 /// tell (all but Linux) it is taken not to be: a refused token then costs one round more.
 fn is_gits_transport() -> bool {
-    asker().is_some_and(|(asker, _)| asker.name().starts_with("git-remote-http"))
+    asker().is_some_and(|(asker, _)| asker.name.starts_with("git-remote-http"))
 }
 
 /// Who asks: nearest above us, but for shells and git's own wrapper; and whether that was between.
-fn asker() -> Option<(Ancestor, bool)> {
+fn asker() -> Option<(Parent, bool)> {
     const BETWEEN: &[&str] = &["sh", "bash", "dash", "busybox", "git", "git-credential-", "git-credential"];
     let mut through_git = false;
     for above in process::ancestors() {
-        if !BETWEEN.contains(&above.name()) {
+        if !BETWEEN.contains(&above.name.as_str()) {
             return Some((above, through_git));
         }
-        through_git |= above.name() == "git";
+        through_git |= above.name == "git";
     }
     None
 }
 
 /// Who asks by `git credential`, as git-lfs does: some go on after a refusal for as long as they are given anything.
 fn persistent_asker() -> Option<ParentId> {
-    asker().filter(|(_, through_git)| *through_git)?.0.id()
+    asker().filter(|(_, through_git)| *through_git).map(|(asker, _)| asker.id)
 }
 
 /// A request for the trace: where, and which of the other attributes are there.

@@ -6,6 +6,7 @@ pub mod git_server;
 pub mod http;
 pub mod internet;
 pub mod provider;
+pub mod random;
 pub mod registry;
 pub mod sandbox;
 pub mod scripted;
