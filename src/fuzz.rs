@@ -80,7 +80,7 @@ pub fn docker(input: &[u8]) {
 /// What Kubernetes clients put into their variable.
 pub fn kubectl(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
-    let asked = match kubectl::decode(Some(&text)) {
+    let asked = match kubectl::decode(Some(&text), kubectl::Version::V1) {
         Ok(asked) => asked,
         Err(why) => return assert_shown(&why.to_string()),
     };

@@ -1,5 +1,7 @@
 //! kubectl as the client.
 
+// Python's clients.
+mod clients;
 mod doctor;
 mod refusals;
 mod sessions;

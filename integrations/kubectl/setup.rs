@@ -48,6 +48,11 @@ fn said(done: Transcript) -> String {
     done.stdout
 }
 
+/// The path that keyfob is run by.
+fn program(world: &World) -> String {
+    world.sandbox.home().parent().unwrap().join("bin/keyfob").display().to_string()
+}
+
 /// What kubectl reads in a kubeconfig.
 fn view(world: &World, path: &Path) -> serde_json::Value {
     let path = path.to_str().unwrap();
@@ -84,7 +89,7 @@ fn an_earlier_plugin_comes_back_after_other_changes() {
     let before = exec(&view(&world, &path));
     for again in [false, true] {
         said(setup(&world, &["--profile", "acme"]));
-        assert_eq!(exec(&view(&world, &path))["command"], "keyfob");
+        assert_eq!(exec(&view(&world, &path))["command"], program(&world));
         // Without a context kubectl asks no server what it can do, and so nobody for a token.
         let kubectl = |args: &[&str]| {
             let file = ["--context=none", "--kubeconfig", path.to_str().unwrap(), "config"];
@@ -142,7 +147,7 @@ fn a_user_that_a_person_wrote_stays() {
                 acme], interactiveMode: Never, provideClusterInfo: true}}\n";
     let Some(world) = world(hand) else { return };
     let before = read(&kubeconfig(&world));
-    assert!(said(setup(&world, &[])).contains(": nothing to change\n"));
+    assert!(said(setup(&world, &["--bare"])).contains(": nothing to change\n"));
     let undone = said(setup(&world, &["--undo"]));
     assert!(
         undone.ends_with(": nothing to take out\n  acme: what names keyfob there is not from setup, and stays\n"),
@@ -150,6 +155,8 @@ fn a_user_that_a_person_wrote_stays() {
     );
     // Of another shape it is changed, and is as it was afterwards, whatever else has changed.
     said(setup(&world, &["--profile", "acme"]));
+    assert_eq!(view(&world, &kubeconfig(&world))["users"][0]["user"]["exec"]["command"], program(&world));
+    said(setup(&world, &["--undo"]));
     assert_eq!(read(&kubeconfig(&world)), before);
 }
 
@@ -165,12 +172,19 @@ fn set_up_let_in_and_undone() {
          user\n{ALLOWLIST}"
     );
 
-    assert_eq!(said(setup(&world, &["--dry-run"])), format!("{shown}: would be changed\n  {COMMAND}\n{follows}"));
+    // By name as a shared file wants it, and else by its path.
+    let bare = said(setup(&world, &["--bare", "--dry-run"]));
+    assert_eq!(bare, format!("{shown}: would be changed\n  {COMMAND}\n{follows}"));
+    let program = program(&world);
+    let by_path = |text: &str| text.replace("command=keyfob", &format!("command={program}"));
+    let dry = said(setup(&world, &["--dry-run"]));
+    assert_eq!(dry, by_path(&bare));
     assert_eq!(read(&path), before);
 
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-    assert_eq!(said(setup(&world, &[])), format!("{shown}: changed\n  {COMMAND}\n{follows}next: keyfob login acme\n"));
+    let wet = format!("{shown}: changed\n  {COMMAND}\n{follows}next: keyfob login acme\n");
+    assert_eq!(said(setup(&world, &[])), by_path(&wet));
     assert_eq!(mode(&path), 0o640);
     assert_eq!(files(&world), ["config"], "no copy and no lock is left");
     let after = view(&world, &path);
@@ -178,10 +192,11 @@ fn set_up_let_in_and_undone() {
         after["users"][0]["user"]["exec"],
         serde_json::json!({
             "apiVersion": "client.authentication.k8s.io/v1",
-            "command": "keyfob",
+            "command": program,
             "args": ["kubectl", "--profile", "acme"],
             "env": null,
-            "installHint": "keyfob signs you in to this cluster. Put it on the PATH, then run: keyfob login acme",
+            "installHint": "keyfob signs you in to this cluster, and is not where it was. Install it, then run: keyfob setup kubectl \
+                            --profile acme --user acme",
             "interactiveMode": "Never",
             "provideClusterInfo": true,
         })

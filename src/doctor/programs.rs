@@ -124,6 +124,26 @@ pub(crate) fn link(visit: &mut Visit<'_>, area: &Area, name: &str, before: &[Pat
     false
 }
 
+/// Where a program looks for others that a desktop started, or cron: what all of their PATHs have.
+const EVERYBODYS: &[&str] =
+    if cfg!(target_os = "macos") { &["/usr/bin", "/bin"] } else { &["/usr/local/bin", "/usr/bin", "/bin"] };
+
+/// Whether a client that runs keyfob by a name without a path finds it also where a desktop or cron started it.
+pub(crate) fn by_name(visit: &mut Visit<'_>, area: &Area, client: &str, name: &str, mend: impl Into<Mend>) {
+    let is_found = find_in(EVERYBODYS.iter().map(PathBuf::from), name).is_some();
+    if cfg!(unix) && !is_found && find(name).is_some() {
+        let what =
+            format!("{client} runs {name} without its path; started by a desktop or by cron it does not find it");
+        visit.report.warning(area, what, Some(mend.into()));
+    }
+}
+
+/// The command that makes keyfob known under `name` to everybody's programs.
+pub(crate) fn link_for_everybody(name: &str) -> Mend {
+    let target = find(name).or_else(|| process::executable().ok()).unwrap_or_default();
+    Mend::run("sudo ln -s").with(target.display()).with(format!("/usr/local/bin/{}", file_name(name)))
+}
+
 /// The command that makes keyfob known under `name`: beside the keyfob that is on PATH, else in the person's own folder
 /// of programs, else in the machine's. `at`: in the place of what is there.
 pub(crate) fn link_command(name: &str, at: Option<&Path>) -> Mend {

@@ -179,7 +179,8 @@ impl Machine {
     }
 
     fn write_renewed(mut self, tokens: &TokenAnswer, setting: &Setting<'_>, now: Timestamp) -> (Self, Effect) {
-        let (slot, is_suspected, kind) = (self.ask.slot.clone(), self.ask.suspected.is_some(), self.ask.kind);
+        let (slot, kind) = (self.ask.slot.clone(), self.ask.kind);
+        let is_suspected = self.ask.suspected.is_some() && !self.ask.is_doubtful;
         let record = self.record();
         if setting.profile.preset.refresh_ends_earlier_tokens() {
             record.tokens.clear();

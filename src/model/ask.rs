@@ -39,6 +39,8 @@ pub(crate) struct Ask {
     /// A token that may have been refused: kubectl cannot say so, but asks again. Another is tried where that costs nobody
     /// anything; else this one will do.
     pub(crate) suspected: Option<Fingerprint>,
+    /// What is suspected may as well be a habit of the client, so that what takes the token's place is a token like any other.
+    pub(crate) is_doubtful: bool,
     /// Another person than before may sign in.
     pub(crate) selects_account: bool,
     /// The process that asks, for clients that run us again and again when we fail.

@@ -46,6 +46,15 @@ pub(crate) fn ancestors() -> impl Iterator<Item = Parent> {
     .take(6)
 }
 
+/// The arguments of the process that runs us, where the system tells (Linux).
+pub(crate) fn parent_args() -> Vec<String> {
+    #[cfg(unix)]
+    let line = fs::read(format!("/proc/{}/cmdline", std::os::unix::process::parent_id())).unwrap_or_default();
+    #[cfg(not(unix))]
+    let line: Vec<u8> = Vec::new();
+    line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+}
+
 /// This process as a child of its own would see it.
 pub(crate) fn this() -> Option<Parent> {
     look_up(std::process::id()).map(|(this, _)| this)
@@ -54,6 +63,12 @@ pub(crate) fn this() -> Option<Parent> {
 /// A process, and the number of the one that runs it.
 fn look_up(number: u32) -> Option<(Parent, u32)> {
     parse_stat(number, &fs::read_to_string(format!("/proc/{number}/stat")).ok()?)
+}
+
+/// The path this program was called by, made absolute and with its links; `None` where it was called by its bare name.
+pub(crate) fn called_by() -> Option<PathBuf> {
+    let called = PathBuf::from(std::env::args_os().next()?);
+    (called.components().count() > 1).then(|| std::path::absolute(called).ok()).flatten()
 }
 
 /// The file this process runs, as it was started.

@@ -52,8 +52,9 @@ pub(crate) trait Entries {
 pub(crate) enum Done {
     /// It is as it should be already.
     Nothing,
-    /// The entries of these names were put in or taken back, or would be.
-    Changed(Vec<String>),
+    /// The entries of these names were put in or taken back, or would be. `anew`: those among them that an earlier set-up had
+    /// put in another way.
+    Changed { names: Vec<String>, anew: Vec<String> },
     /// It is, or would be, to the byte what it was before the first change.
     Restored,
 }
@@ -95,15 +96,24 @@ struct Changing<'a> {
 impl Changing<'_> {
     fn put_in(&self) -> Result<Done> {
         let (file, now) = (self.file, self.file.bytes());
-        let (after, mut put) = self.entries.put_in(now)?;
+        let (mut after, mut put) = self.entries.put_in(now)?;
         if now == Some(&after) {
             return Ok(Done::Nothing);
         }
-        let done = Done::Changed(put.clone());
+        let earlier = self.put(now.unwrap_or_default())?;
+        // What an earlier set-up put in another way goes first, or both would stand there.
+        let mut anew: Vec<String> = put.iter().filter(|name| earlier.contains(name)).cloned().collect();
+        if let Some(now) = now.filter(|_| !anew.is_empty()) {
+            let without = self.without(now, &anew)?;
+            anew.retain(|_| without != *now);
+            let (again, more) = self.entries.put_in(Some(&without))?;
+            after = again;
+            add(&mut put, more);
+        }
+        let done = Done::Changed { names: put.clone(), anew };
         if self.how.dry_run {
             return Ok(done);
         }
-        let earlier = self.put(now.unwrap_or_default())?;
         let kept = match (self.holding(), now) {
             (Some(known), _) => {
                 add(&mut put, earlier);
@@ -159,7 +169,7 @@ impl Changing<'_> {
             }
             return Ok(Done::Restored);
         }
-        let done = if after == now { Done::Nothing } else { Done::Changed(picked) };
+        let done = if after == now { Done::Nothing } else { Done::Changed { names: picked, anew: Vec::new() } };
         if self.how.dry_run {
             return Ok(done);
         }

@@ -29,6 +29,14 @@ pub(crate) fn program() -> Result<PathBuf> {
         .map_err(|error| Error::broken("cannot tell where keyfob itself is", error))
 }
 
+/// The path that other programs are to run this one by, whatever their PATH is: that of the link where one leads here, because it
+/// stays when a newer version takes the place of what it leads to.
+pub(crate) fn whole_path() -> Result<PathBuf> {
+    let program = program()?;
+    let links = find("keyfob").into_iter().chain(process::called_by());
+    Ok(links.into_iter().find(|path| path.is_absolute() && leads_to(path, &program)).unwrap_or(program))
+}
+
 /// Makes the link where it is missing, and says so; or says what to do instead.
 pub(crate) fn make(name: &str, how: How) -> Result<Found> {
     let program = program()?;

@@ -33,14 +33,17 @@ pub(crate) fn change(path: &Path, entries: &dyn Entries, how: How) -> Result<Don
     let head = match (&done, how.undo, how.dry_run) {
         (Done::Nothing, false, _) => format!("{shown}: nothing to change"),
         (Done::Nothing, true, _) => format!("{shown}: nothing to take out"),
-        (Done::Changed(_), _, false) => format!("{shown}: changed"),
-        (Done::Changed(_), _, true) => format!("{shown}: would be changed"),
+        (Done::Changed { .. }, _, false) => format!("{shown}: changed"),
+        (Done::Changed { .. }, _, true) => format!("{shown}: would be changed"),
         (Done::Restored, _, false) if is_gone => format!("{shown}: removed, as there was none before"),
         (Done::Restored, _, false) => format!("{shown}: as it was before"),
         (Done::Restored, _, true) => format!("{shown}: would be as it was before"),
     };
     say(&head)?;
-    if let Done::Changed(names) = &done {
+    if let Done::Changed { names, anew } = &done {
+        for name in anew {
+            say(&format!("  without what an earlier setup put there for {}", escape(name)))?;
+        }
         for line in entries.lines(names, how.undo) {
             say(&format!("  {line}"))?;
         }
@@ -60,7 +63,7 @@ pub(crate) fn is_named(path: &Path, entries: &dyn Entries, done: &Done, how: How
     let mut left = entries.ours(Foreign::read(path)?.bytes().unwrap_or_default())?;
     match done {
         Done::Restored if how.dry_run => left.clear(),
-        Done::Changed(names) if how.dry_run && how.undo => left.retain(|name| !names.contains(name)),
+        Done::Changed { names, .. } if how.dry_run && how.undo => left.retain(|name| !names.contains(name)),
         _ => {}
     }
     Ok(!left.is_empty())

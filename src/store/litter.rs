@@ -19,18 +19,22 @@ pub(super) const PREFIX: &str = ".keyfob-";
 #[derive(Debug)]
 pub(super) struct Noted {
     entry: Option<(PathBuf, Lock)>,
+    /// How many folders above it were made for it, the state folder last: a `--dry-run` leaves nothing.
+    made: usize,
 }
 
 impl Noted {
-    /// Writes down that `own` is about to be made, and that `lock` may become another name of it. Where there is no state folder yet
-    /// (`--dry-run` on a new machine), or none that can be written to, it goes on without.
+    /// Writes down that `own` is about to be made, and that `lock` may become another name of it. Where there is no state folder that
+    /// can be written to, it goes on without.
     pub(super) fn new(own: &Path, lock: Option<&Path>) -> Self {
-        Self { entry: Self::note(own, lock) }
+        let folder = folders::state().map(|state| state.join(FOLDER)).ok();
+        let missing = |folder: &PathBuf| folder.ancestors().take_while(|folder| !folder.exists()).count();
+        let made = folder.as_ref().map_or(0, missing);
+        Self { entry: folder.and_then(|folder| Self::note(&folder, own, lock)), made }
     }
 
-    fn note(own: &Path, lock: Option<&Path>) -> Option<(PathBuf, Lock)> {
-        let state = folders::state().ok().filter(|state| state.is_dir())?;
-        let entry = state.join(FOLDER).join(random_name().ok()?);
+    fn note(folder: &Path, own: &Path, lock: Option<&Path>) -> Option<(PathBuf, Lock)> {
+        let entry = folder.join(random_name().ok()?);
         let Ok(Taken::Lock(held)) = private::take(&entry) else { return None };
         let empty = Path::new("");
         let said = [bytes(own), &[0], bytes(lock.unwrap_or(empty))].concat();
@@ -43,6 +47,8 @@ impl Drop for Noted {
     fn drop(&mut self) {
         if let Some((entry, _lock)) = self.entry.take() {
             strike_out(&entry);
+            // Only where nothing else has come into them.
+            let _ = entry.ancestors().skip(1).take(self.made).map(fs::remove_dir).count();
         }
     }
 }

@@ -16,6 +16,9 @@ use crate::secret::{Fingerprint, Secret};
 /// A marker older than this is of a process that is gone, or that will not be missed.
 const LIFE: Duration = Duration::from_hours(1);
 
+/// How long a doubt is not followed by another, in seconds.
+const DOUBT: Timestamp = 60;
+
 /// The folder with all of them.
 #[derive(Debug)]
 pub(crate) struct Markers {
@@ -37,6 +40,24 @@ impl Markers {
     /// Notes what `parent` is given. That it cannot be noted changes nothing for it.
     pub(crate) fn give(&self, parent: &ParentId, id: &str, token: &Secret) {
         let _ = private::put(&self.path(parent.as_str(), id), token.fingerprint().as_str().as_bytes());
+    }
+
+    /// Whether what makes `parent` suspect may be followed at `now`, though it may be a habit: once a minute for the session `id`, and
+    /// for who has it each time after twice as long as before, up to half an hour. Where that cannot be noted, not at all.
+    pub(crate) fn doubt(&self, parent: &ParentId, id: &str, now: Timestamp) -> bool {
+        let path = self.path("doubt", id);
+        let last = private::read(&path).ok().flatten().and_then(|bytes| String::from_utf8(bytes).ok());
+        let mut words = last.as_deref().unwrap_or_default().split(' ');
+        let (at, turns, whose) = (words.next(), words.next(), words.next());
+        let turns = match turns.and_then(|turns| turns.parse::<u32>().ok()) {
+            Some(turns) if whose == Some(parent.as_str()) => turns,
+            _ => 0,
+        };
+        let since = at.and_then(|at| at.parse::<Timestamp>().ok()).map_or(Timestamp::MAX, |at| now.saturating_sub(at));
+        // A clock that was set back says nothing.
+        let is_due = since < 0 || since >= DOUBT << turns;
+        let next = (turns + 1).min(5);
+        is_due && private::put(&path, format!("{now} {next} {parent}").as_bytes()).is_ok()
     }
 
     /// Notes that `code` stands on a terminal; whether it did not yet. Where that cannot be noted, it does not.
@@ -90,6 +111,19 @@ mod tests {
         assert_eq!(markers.given(&first, "abc"), Some(token.fingerprint()), "another's");
         assert!(markers.claim("tty1", "abc", &token) && !markers.claim("tty1", "abc", &token));
         assert!(markers.claim("tty2", "abc", &token) && markers.claim("tty1", "abc", &Secret::new("other")));
+        let doubts = [
+            (0, &first, true),
+            (59, &second, false),
+            (60, &second, true),
+            (120, &second, false),
+            (180, &second, true),
+            (299, &second, false),
+        ];
+        for (after, parent, followed) in doubts {
+            assert_eq!(markers.doubt(parent, "abc", 1_000_000 + after), followed, "{after}");
+        }
+        assert!(markers.doubt(&first, "abc", 1_000_240), "another, after a minute");
+        assert!(markers.doubt(&first, "abc", 1_000), "the clock was set back");
         let path = markers.path("7-1", "abc");
         let written = fs::metadata(&path).unwrap().modified().unwrap();
         let written = clock::timestamp(written);

@@ -21,7 +21,17 @@ fn gitconfig(sandbox: &Sandbox) -> PathBuf {
 fn setup(sandbox: &Sandbox, args: &[&str]) -> String {
     let done = sandbox.run(&[&["setup", "git"], args].concat(), "");
     assert_eq!((done.stderr.as_str(), done.code), ("", Some(0)), "{args:?} {done:?}");
-    done.stdout.replace(sandbox.home().to_str().unwrap(), "~")
+    done.stdout.replace(sandbox.home().to_str().unwrap(), "~").replace(bin(sandbox).to_str().unwrap(), "/bin")
+}
+
+/// The folder on PATH that keyfob is in.
+fn bin(sandbox: &Sandbox) -> PathBuf {
+    sandbox.home().parent().unwrap().join("bin")
+}
+
+/// The helper that git is given.
+fn helper(sandbox: &Sandbox) -> String {
+    format!("{}/keyfob git", bin(sandbox).display())
 }
 
 fn git(sandbox: &Sandbox, args: &[&str], stdin: &str) -> Transcript {
@@ -128,12 +138,12 @@ fn a_file_that_was_not_there_is_gone_again() {
         said,
         "~/.gitconfig: changed\n  \
          git config --global --add credential.https://git.acme.dev.helper ''\n  \
-         git config --global --add credential.https://git.acme.dev.helper keyfob\n\
+         git config --global --add credential.https://git.acme.dev.helper '/bin/keyfob git'\n\
          https://git.acme.dev: git asks keyfob alone\n"
     );
     assert_eq!(
         fs::read_to_string(gitconfig(&sandbox)).unwrap(),
-        "[credential \"https://git.acme.dev\"]\n\thelper = \n\thelper = keyfob\n"
+        format!("[credential \"https://git.acme.dev\"]\n\thelper = \n\thelper = {}\n", helper(&sandbox))
     );
     assert_eq!(setup(&sandbox, &["--undo"]), "~/.gitconfig: removed, as there was none before\n");
     assert!(!gitconfig(&sandbox).exists());
@@ -169,7 +179,7 @@ fn behind_links_and_with_its_mode() {
     symlink("dotfiles/git", gitconfig(&sandbox)).unwrap();
     setup(&sandbox, &[]);
     assert!(gitconfig(&sandbox).is_symlink());
-    assert!(fs::read_to_string(&real).unwrap().ends_with("helper = keyfob\n"));
+    assert!(fs::read_to_string(&real).unwrap().ends_with("/keyfob git\n"));
     setup(&sandbox, &["--undo"]);
     assert!(gitconfig(&sandbox).is_symlink());
     assert_eq!(fs::read_to_string(&real).unwrap(), "[user]\n\tname = Ann");
@@ -213,7 +223,7 @@ fn git_asks_keyfob_alone_and_tells_the_path_where_it_counts() {
     assert!(setup(&sandbox, &[]).contains("as sections of their own at its end"));
     for url in ["https://git.acme.dev/x", "https://git.acme.dev/team/x", "https://a.corp.dev/x"] {
         let seen = fill(url);
-        assert!(seen.contains("git credential-keyfob get") || seen.contains("git-credential-keyfob get"), "{seen}");
+        assert!(seen.contains(&format!("{} get", helper(&sandbox))), "{seen}");
         assert!(!seen.contains("spy get"), "{url}: {seen}");
     }
     let key = |url: &str| git(&sandbox, &["config", "--get-urlmatch", "credential.useHttpPath", url], "").stdout;
@@ -237,12 +247,12 @@ fn a_repository_that_brings_another_helper_back_is_told() {
             " keyfob, and no longer a shell command (~/.gitconfig)\n\
              https://git.acme.dev: store sees the token as well, because .git/config names it after keyfob\n  \
              to keep the token from it: git config --file .git/config --add credential.https://git.acme.dev.helper '' \
-             && git config --file .git/config --add credential.https://git.acme.dev.helper keyfob\n"
+             && git config --file .git/config --add credential.https://git.acme.dev.helper '/bin/keyfob git'\n"
         );
     }
     let mend = ["config", "--file", ".git/config", "--add", "credential.https://git.acme.dev.helper"];
     git(&sandbox, &[&mend[..], &[""]].concat(), "");
-    git(&sandbox, &[&mend[..], &["keyfob"]].concat(), "");
+    git(&sandbox, &[&mend[..], &[helper(&sandbox).as_str()]].concat(), "");
     assert!(setup(&sandbox, &[]).contains("git asks keyfob alone, and no longer"));
 }
 
@@ -327,7 +337,7 @@ fn several_at_once_lose_nothing() {
     let text = fs::read_to_string(gitconfig(&sandbox)).unwrap();
     for host in &hosts {
         assert_eq!(
-            text.matches(&format!("\"https://{host}\"]\n\thelper = \n\thelper = keyfob\n")).count(),
+            text.matches(&format!("\"https://{host}\"]\n\thelper = \n\thelper = {}\n", helper(&sandbox))).count(),
             1,
             "{text}"
         );
@@ -340,25 +350,94 @@ fn several_at_once_lose_nothing() {
 #[test]
 fn the_link_is_made_beside_the_program_and_taken_back() {
     let sandbox = home("\"git.acme.dev\"");
-    let bin = sandbox.home().join("../bin").canonicalize().unwrap();
+    let bin = bin(&sandbox);
     let link = bin.join("git-credential-keyfob");
     // One that was there before is not ours to take away.
-    setup(&sandbox, &[]);
+    setup(&sandbox, &["--bare"]);
     setup(&sandbox, &["--undo"]);
     assert!(link.exists());
     fs::remove_file(&link).unwrap();
-    assert!(setup(&sandbox, &["--dry-run"]).contains(&format!("  ln -s keyfob {}\n", link.display())));
+    // Only the bare name needs it.
+    setup(&sandbox, &[]);
+    setup(&sandbox, &["--undo"]);
     assert!(!link.is_symlink());
-    assert!(setup(&sandbox, &[]).starts_with(&format!("{}: made\n", link.display())));
+    let dry = setup(&sandbox, &["--bare", "--dry-run"]);
+    assert!(dry.contains("  ln -s keyfob /bin/git-credential-keyfob\n") && dry.contains(".helper keyfob\n"), "{dry}");
+    assert!(!link.is_symlink());
+    assert!(setup(&sandbox, &["--bare"]).starts_with("/bin/git-credential-keyfob: made\n"));
     assert_eq!(fs::read_link(&link).unwrap(), PathBuf::from("keyfob"));
-    assert!(setup(&sandbox, &["--undo"]).ends_with(&format!("{}: removed\n", link.display())));
+    assert!(fs::read_to_string(gitconfig(&sandbox)).unwrap().ends_with("helper = keyfob\n"));
+    assert!(setup(&sandbox, &["--undo"]).ends_with("/bin/git-credential-keyfob: removed\n"));
     assert!(!link.is_symlink() && bin.join("keyfob").exists());
     // Another program of that name stays, and is told.
     fs::write(&link, "#!/bin/sh\n").unwrap();
     fs::set_permissions(&link, fs::Permissions::from_mode(0o755)).unwrap();
-    assert!(setup(&sandbox, &[]).starts_with(&format!("{} is another program than this one", link.display())));
+    assert!(setup(&sandbox, &["--bare"]).starts_with("/bin/git-credential-keyfob is another program than this one"));
     setup(&sandbox, &["--undo"]);
     assert_eq!(fs::read_to_string(&link).unwrap(), "#!/bin/sh\n");
+}
+
+/// What an earlier set-up wrote by name is written with its path by the next, also where others have changed the file since; and
+/// whoever wants the bare name gets it back.
+#[test]
+fn set_up_again_an_earlier_entry_is_mended() {
+    for others in ["", "[alias]\n\tst = status\n"] {
+        let sandbox = home("\"git.acme.dev\", \"https://git.acme.dev/team\"");
+        fs::write(gitconfig(&sandbox), "[user]\n\tname = Ann\n").unwrap();
+        setup(&sandbox, &["--bare"]);
+        let text = fs::read_to_string(gitconfig(&sandbox)).unwrap();
+        fs::write(gitconfig(&sandbox), format!("{text}{others}")).unwrap();
+        let dry = setup(&sandbox, &["--dry-run"]);
+        assert!(dry.contains("  without what an earlier setup put there for https://git.acme.dev\n"), "{dry}");
+        assert_eq!(setup(&sandbox, &[]), dry.replace("would be changed", "changed"));
+        let text = fs::read_to_string(gitconfig(&sandbox)).unwrap();
+        assert_eq!(
+            (text.matches(&helper(&sandbox)).count(), text.matches("helper = keyfob").count()),
+            (2, 0),
+            "{text}"
+        );
+        assert!(setup(&sandbox, &[]).starts_with("~/.gitconfig: nothing to change\n"));
+        setup(&sandbox, &["--bare"]);
+        let text = fs::read_to_string(gitconfig(&sandbox)).unwrap();
+        assert_eq!(
+            (text.matches(&helper(&sandbox)).count(), text.matches("helper = keyfob").count()),
+            (0, 2),
+            "{text}"
+        );
+        setup(&sandbox, &["--undo"]);
+        assert_eq!(fs::read_to_string(gitconfig(&sandbox)).unwrap(), format!("[user]\n\tname = Ann\n{others}"));
+    }
+}
+
+/// The link stays where it is when a newer version takes the place of what it leads to.
+#[test]
+fn the_path_is_that_of_the_link() {
+    let sandbox = home("\"git.acme.dev\"");
+    let bin = bin(&sandbox);
+    let versioned = bin.parent().unwrap().join("keyfob-1.2.3");
+    fs::create_dir(&versioned).unwrap();
+    crate::support::sandbox::copy_keyfob(&versioned.join("keyfob"));
+    fs::remove_file(bin.join("keyfob")).unwrap();
+    symlink(versioned.join("keyfob"), bin.join("keyfob")).unwrap();
+    let set_up_as = |path: &str, program: &std::path::Path| {
+        let mut command = sandbox.command(program);
+        command.args(["setup", "git"]).env("PATH", path);
+        let done = run(command, "");
+        assert_eq!((done.stderr.as_str(), done.code), ("", Some(0)), "{done:?}");
+        let key = "credential.https://git.acme.dev.helper";
+        git(&sandbox, &["config", "--global", "--get-all", key], "").stdout
+    };
+    let path = format!("{}:/usr/bin:/bin", bin.display());
+    assert_eq!(set_up_as(&path, &versioned.join("keyfob")), format!("\n{}\n", helper(&sandbox)));
+    assert_eq!(set_up_as("/usr/bin:/bin", &bin.join("keyfob")), format!("\n{}\n", helper(&sandbox)));
+    // Without a link there is the file alone.
+    let itself = format!("\n{}/keyfob git\n", versioned.display());
+    assert_eq!(set_up_as("/usr/bin:/bin", &versioned.join("keyfob")), itself);
+    // git runs it with the PATH that cron has.
+    let mut fill = sandbox.command("git");
+    fill.args(["credential", "fill"]).env("GIT_TERMINAL_PROMPT", "0").env("PATH", "/usr/bin:/bin");
+    let done = run(fill, "url=https://git.acme.dev/x\n\n");
+    assert!(done.stderr.starts_with("keyfob: nobody is here to sign in to acme"), "{done:?}");
 }
 
 #[test]
@@ -377,7 +456,7 @@ fn without_a_place_for_the_link_git_gets_the_whole_path() {
         assert_eq!((done.stderr.as_str(), done.code), ("", Some(0)), "{done:?}");
         done.stdout
     };
-    let said = run_there(&[]);
+    let said = run_there(&["--bare"]);
     assert!(said.starts_with("git-credential-keyfob is not on PATH, and keyfob is not either\n"), "{said}");
     let value =
         git(&sandbox, &["config", "--global", "--get-all", "credential.https://git.acme.dev.helper"], "").stdout;

@@ -154,6 +154,28 @@ fn whatever_a_killed_setup_of_git_leaves_the_next_clears_away() {
     assert!(ended > 15, "{ended} times interrupted");
 }
 
+/// Where there is no state folder yet it is made for the time being, so that what is left is written down.
+#[test]
+fn whatever_a_first_dry_run_leaves_that_was_killed_the_next_setup_clears_away() {
+    if !has(&["strace", "git"]) {
+        return;
+    }
+    let dry = ["setup", "git", "git.acme.dev", "--dry-run"];
+    let mut left = 0;
+    for at in (1..).step_by(2) {
+        let home = Home::new(".gitconfig", GITCONFIG);
+        let is_killed = home.is_ended(&dry, "KILL", at);
+        if !is_killed {
+            assert!(home.lies_about().is_empty() && !home.sandbox.state().exists(), "a dry run leaves nothing");
+            break;
+        }
+        left += usize::from(!home.lies_about().is_empty());
+        home.succeeds(&dry[..3]);
+        assert_eq!(home.lies_about(), Vec::<PathBuf>::new(), "killed at {at}");
+    }
+    assert!(left > 3, "{left} times something was left");
+}
+
 #[test]
 fn whatever_a_killed_setup_of_docker_leaves_the_next_clears_away() {
     if !has(&["strace"]) {

@@ -64,6 +64,7 @@ pub(super) fn examine<'v>(visit: &mut Visit<'v>, concerned: &Concerned<'v>) {
                 visit.report.warning(&AREA, what, Some(mend));
             }
             visit.note_asking(CLIENT.name, &host.name);
+            programs::by_name(visit, &AREA, CLIENT.name, LINK, programs::link_for_everybody(LINK));
             replay(visit, host, &key, &path);
             continue;
         }

@@ -152,6 +152,7 @@ fn look_at_helper(visit: &mut Visit<'_>, host: &Host<'_>, entry: &HelperLine, be
     match program {
         None => {
             programs::link(visit, &AREA, LINK, before, "--version");
+            programs::by_name(visit, &AREA, CLIENT.name, LINK, setup(host));
         }
         Some(program) if program.contains(['/', '\\']) => {
             let path = Path::new(&program);
@@ -162,6 +163,7 @@ fn look_at_helper(visit: &mut Visit<'_>, host: &Host<'_>, entry: &HelperLine, be
         }
         Some(program) => {
             programs::link(visit, &AREA, &program, before, "--version");
+            programs::by_name(visit, &AREA, CLIENT.name, &program, setup(host));
         }
     }
     let words = [LINK.to_owned()].into_iter().chain(args).chain(["get".to_owned()]);

@@ -32,6 +32,9 @@ pub(crate) struct Lines {
     /// Profile that answers; the only one when left out
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
+    /// Name keyfob without its path, for a shared file
+    #[arg(long)]
+    pub(crate) bare: bool,
 }
 
 pub(super) fn run(command: &Lines, how: How) -> Result<ExitCode> {
@@ -49,11 +52,13 @@ pub(super) fn run(command: &Lines, how: How) -> Result<ExitCode> {
     let file = Foreign::read(&path)?;
     // Before anything is made: a file that git cannot read is not to be written either.
     sections::read(file.bytes().unwrap_or_default())?;
-    let helper = match links::make(LINK, how)? {
-        Found::Yes => "keyfob".to_owned(),
-        Found::No => {
+    // Programs of a desktop and cron jobs run git with another PATH than a person's shell.
+    let helper = match command.bare.then(|| links::make(LINK, how)).transpose()? {
+        None => by_path(&links::whole_path()?),
+        Some(Found::Yes) => "keyfob".to_owned(),
+        Some(Found::No) => {
             say("  until then git gets the whole path")?;
-            by_path(&links::program()?)
+            by_path(&links::whole_path()?)
         }
     };
     let ours = Ours::missing_from(file.bytes(), &entries, helper)?;
@@ -136,6 +141,8 @@ fn entries(config: &Config, command: &Lines) -> Result<Vec<HostPattern>> {
 /// A helper by its whole path, which git hands to a shell (gitcredentials(7)).
 fn by_path(program: &Path) -> String {
     let program = program.to_string_lossy();
+    // The shell that git brings to Windows takes the other kind for an escape.
+    let program = if cfg!(windows) { program.replace('\\', "/") } else { program.into_owned() };
     let quoted = quote(&program);
     // It is taken for a command only where it begins as a path does, or with `!`.
     if quoted == program { format!("{program} git") } else { format!("!{quoted} git") }

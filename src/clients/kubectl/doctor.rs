@@ -168,6 +168,9 @@ impl User<'_> {
     fn setup_without_cluster(&self, profile: Option<&Profile>) -> Mend {
         let any = || Mend::run("keyfob setup kubectl --profile P");
         let mend = profile.map_or_else(any, |profile| Mend::command(setup_command(&["kubectl"], profile)));
+        let args = self.args();
+        let version = args.iter().skip_while(|arg| *arg != "--api-version").nth(1);
+        let mend = version.map_or(mend.clone(), |version| mend.with("--api-version").with(version));
         mend.with("--user").with(self.name)
     }
 
@@ -215,7 +218,7 @@ fn look_at<'a>(
         return None;
     };
     // A profile spelt in the args has no file to compare with.
-    let Kubectl { profile: asked, inline } = &command;
+    let Kubectl { profile: asked, inline, .. } = &command;
     if inline.provider.is_some() {
         visit.report.ok(&AREA, format!("user {name} runs keyfob with a profile of its own, which is not looked at"));
         return None;
@@ -260,6 +263,7 @@ fn faults(visit: &mut Visit<'_>, user: &User<'_>, profile: &Profile) -> Vec<(Str
     let setup = user.setup(Some(profile));
     match user.exec["apiVersion"].as_str().unwrap_or_default() {
         "client.authentication.k8s.io/v1" => {}
+        V1BETA1 if user.args().iter().any(|arg| arg == "--api-version") => {}
         V1BETA1 => {
             let what = format!("user {name} of the kubeconfig speaks v1beta1, which was for kubectl before 1.22");
             visit.report.warning(&AREA, what, Some(setup.clone()));
@@ -285,6 +289,7 @@ fn faults(visit: &mut Visit<'_>, user: &User<'_>, profile: &Profile) -> Vec<(Str
     }
     let path = Path::new(user.command);
     if !user.command.contains(['/', '\\']) {
+        programs::by_name(visit, &AREA, CLIENT.name, user.command, setup.clone());
         if find(user.command).is_none() {
             let what = "runs keyfob, which is not on PATH";
             faults.push((what.to_owned(), programs::link_command("keyfob", None)));

@@ -5,6 +5,7 @@ mod binding;
 mod doctor;
 pub(crate) mod kubeconfig;
 mod setup;
+mod suspicion;
 pub(crate) mod wire;
 
 use std::io::{self, IsTerminal};
@@ -30,7 +31,8 @@ use crate::store::markers::Markers;
 use crate::store::record;
 use crate::trace::{trace, yes};
 use binding::Told;
-use wire::Request;
+use suspicion::Again;
+use wire::{Request, Version};
 
 pub(super) const CLIENT: Client = Client {
     name: "kubectl",
@@ -62,6 +64,9 @@ pub(crate) struct Kubectl {
     /// Answer for this profile
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
+    /// Version where the client names none: v1 or v1beta1
+    #[arg(long, value_name = "V")]
+    pub(crate) api_version: Option<String>,
     #[command(flatten)]
     pub(crate) inline: Inline,
 }
@@ -107,7 +112,14 @@ fn answer(command: &Kubectl) -> Result<String> {
     refuse_terminal(BY_HAND)?;
     let clock = SystemClock::new();
     let variable = environment::kubernetes_exec_info();
-    let asked = wire::decode(variable.as_deref()).map_err(|why| {
+    let otherwise = match command.api_version.as_deref() {
+        None => Version::default(),
+        Some(name) => Version::named(name).ok_or_else(|| {
+            Error::new(Kind::Usage, format!("there is no version \"{}\" of the protocol", escape(name)))
+                .hint("write --api-version v1 or v1beta1")
+        })?,
+    };
+    let asked = wire::decode(variable.as_deref(), otherwise).map_err(|why| {
         Error::new(Kind::Usage, why.to_string())
             .hint("set apiVersion: client.authentication.k8s.io/v1 for this user in the kubeconfig")
     })?;
@@ -139,16 +151,22 @@ fn answer(command: &Kubectl) -> Result<String> {
     let what = format!("{} needs to sign in to {place}", escape(client));
     let errand = Errand { profile, destination, asker: Asker::PLAIN, what, place, opens_browser: true };
 
-    // The protocol cannot say that a token was refused. A client that asks again for one that lives says it all the same;
-    // one that does not even tell what it wants asks again for no reason.
+    // The protocol cannot say that a token was refused. A client that asks again for one that lives may say it all the same.
     let markers = Markers::open()?;
     let id = record::id(profile, profile.server.name());
-    let asking = parent.as_ref().filter(|_| variable.is_some());
+    let again = suspicion::again(variable.as_deref());
+    let asking = parent.as_ref().filter(|_| again != Again::Habit);
     let marker = |parent: &Parent| marker(&id, parent, destination);
-    let suspected = asking
-        .filter(|_| !profile.preset.refresh_ends_earlier_tokens())
-        .and_then(|parent| markers.given(&parent.id, &marker(parent)));
-    let ask = Ask { suspected, parent: parent.as_ref().map(|parent| parent.id.clone()), ..errand.ask() };
+    let mut ask = Ask { parent: parent.as_ref().map(|parent| parent.id.clone()), ..errand.ask() };
+    if let Some(parent) = asking.filter(|_| !profile.preset.refresh_ends_earlier_tokens()) {
+        ask.suspected = markers.given(&parent.id, &marker(parent));
+        if ask.suspected.is_some() && (again == Again::Perhaps || suspicion::reads_stdin(&process::parent_args())) {
+            ask.is_doubtful = true;
+            if !markers.doubt(&parent.id, &id, clock.now()) {
+                ask.suspected = None;
+            }
+        }
+    }
     let token = errand.obtain(ask)?;
     if clock.elapsed() > PATIENCE {
         tell_that_it_took_long();

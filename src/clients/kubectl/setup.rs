@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use clap::Args;
 
 use super::kubeconfig::{self, Copy, TOLD_LIMIT, View, text, too_much};
-use crate::config::{Config, programs};
+use super::wire::Version;
+use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::escape::escape;
 use crate::mend::shell;
 use crate::model::Profile;
 use crate::output::say;
-use crate::process;
-use crate::setup::{Done, Entries, How, change};
+use crate::setup::{Done, Entries, How, change, links};
 use crate::store::foreign::Foreign;
 
 /// `keyfob setup kubectl`.
@@ -32,10 +32,14 @@ pub(crate) struct Lines {
     /// Have kubectl say which cluster it asks for
     #[arg(long)]
     pub(crate) cluster_info: bool,
+    /// Name keyfob without its path, for a shared file
+    #[arg(long)]
+    pub(crate) bare: bool,
+    /// Version of the protocol, v1 or v1beta1
+    #[arg(long, value_name = "V", default_value = "v1", value_parser = ["v1", "v1beta1"],
+          hide_possible_values = true)]
+    pub(crate) api_version: String,
 }
-
-/// The version of the protocol (reference: client-go, `pkg/apis/clientauthentication`).
-const API_VERSION: &str = "client.authentication.k8s.io/v1";
 
 /// What a user of a kubeconfig may have beside `exec`, and what goes before it.
 const OTHER_MEANS: &[&str] = &[
@@ -68,7 +72,7 @@ pub(super) fn run(command: &Lines, how: How) -> Result<ExitCode> {
     let is_commented = file.bytes().unwrap_or_default().iter().any(|byte| matches!(byte, b'#' | b'&'));
     if how.undo {
         // What it would run is of no account.
-        let plugin = Plugin { command: String::new(), profile: String::new(), cluster_info: false };
+        let plugin = Plugin::default();
         change(&path, &User { name, path: &path, plugin, before, is_commented }, how)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -78,7 +82,12 @@ pub(super) fn run(command: &Lines, how: How) -> Result<ExitCode> {
     if cluster_info {
         refuse_too_much(name, profile)?;
     }
-    let plugin = Plugin { command: own_command()?, profile: profile.title().to_owned(), cluster_info };
+    let plugin = Plugin {
+        command: if command.bare { "keyfob".to_owned() } else { links::whole_path()?.display().to_string() },
+        profile: profile.title().to_owned(),
+        cluster_info,
+        version: Version::named(&command.api_version).unwrap_or_default(),
+    };
     let user = User { name, path: &path, plugin, before, is_commented };
     let done = change(&path, &user, how)?;
     user.say_what_follows(profile, command, &done, how)?;
@@ -108,19 +117,14 @@ fn refuse_too_much(user: &str, profile: &Profile) -> Result<()> {
     Err(Error::new(Kind::Configuration, what).hint(too_much(profile)))
 }
 
-/// What a kubeconfig calls this program: by its name where PATH finds it so, because that goes on working where the
-/// program moves or the file is shared; else by the whole path.
-fn own_command() -> Result<String> {
-    let here = process::executable().map_err(|error| Error::broken("cannot tell where this program is", error))?;
-    let is_found = programs::find("keyfob").is_some_and(|found| programs::is_same(&found, &here));
-    Ok(if is_found { "keyfob".to_owned() } else { here.display().to_string() })
-}
-
 /// What the client runs for a user's credential.
+#[derive(Debug, Default)]
 struct Plugin {
+    /// The whole path, or the bare name.
     command: String,
     profile: String,
     cluster_info: bool,
+    version: Version,
 }
 
 impl Plugin {
@@ -128,7 +132,7 @@ impl Plugin {
     fn is(&self, exec: &Value) -> bool {
         let truth = |member: &str| exec.get(member).and_then(Value::as_bool).unwrap_or_default();
         let has_env = exec.get("env").and_then(Value::as_array).is_some_and(|env| !env.is_empty());
-        text(exec, "apiVersion") == API_VERSION
+        text(exec, "apiVersion") == self.version.name()
             && text(exec, "command") == self.command
             && exec.get("args") == Some(&json!(self.args()))
             && text(exec, "interactiveMode") == "Never"
@@ -136,8 +140,13 @@ impl Plugin {
             && !has_env
     }
 
-    fn args(&self) -> [&str; 3] {
-        ["kubectl", "--profile", &self.profile]
+    fn args(&self) -> Vec<&str> {
+        // A client that does not say which version it reads compares the answer's with the kubeconfig's.
+        let version = match self.version {
+            Version::V1 => &[][..],
+            Version::V1Beta1 => &["--api-version", "v1beta1"],
+        };
+        [&["kubectl"], version, &["--profile", &self.profile]].concat()
     }
 }
 
@@ -161,11 +170,14 @@ impl Entries for User<'_> {
             return Ok((bytes.to_vec(), Vec::new()));
         }
         // `kubectl config` has no word for the hint.
-        let hint = format!(
-            "keyfob signs you in to this cluster. Put it on the PATH, then run: keyfob login {}",
-            self.plugin.profile
-        );
-        copy.put_exec(view, self.name, &json!({ "apiVersion": API_VERSION, "command": "", "installHint": hint }))?;
+        let Plugin { command, profile, version, .. } = &self.plugin;
+        let hint = if command == "keyfob" {
+            format!("keyfob signs you in to this cluster. Put it on the PATH, then run: keyfob login {profile}")
+        } else {
+            let again = shell(&self.setup_again());
+            format!("keyfob signs you in to this cluster, and is not where it was. Install it, then run: {again}")
+        };
+        copy.put_exec(view, self.name, &json!({ "apiVersion": version.name(), "command": "", "installHint": hint }))?;
         let args = self.set_credentials();
         copy.kubectl(&args.iter().map(String::as_str).collect::<Vec<_>>())?;
         Ok((copy.bytes()?, vec![self.name.to_owned()]))
@@ -223,12 +235,18 @@ impl Entries for User<'_> {
 }
 
 impl User<'_> {
+    /// The command that writes this user anew, with the path that keyfob has then.
+    fn setup_again(&self) -> Vec<String> {
+        let words = ["keyfob", "setup", "kubectl", "--profile", &self.plugin.profile, "--user", self.name];
+        words.map(str::to_owned).to_vec()
+    }
+
     fn set_credentials(&self) -> Vec<String> {
-        let Plugin { command, cluster_info, .. } = &self.plugin;
+        let Plugin { command, cluster_info, version, .. } = &self.plugin;
         let mut args = vec!["config".to_owned(), "set-credentials".to_owned(), self.name.to_owned()];
-        args.push(format!("--exec-api-version={API_VERSION}"));
+        args.push(format!("--exec-api-version={}", version.name()));
         args.push(format!("--exec-command={command}"));
-        args.extend(self.plugin.args().map(|arg| format!("--exec-arg={arg}")));
+        args.extend(self.plugin.args().into_iter().map(|arg| format!("--exec-arg={arg}")));
         args.push("--exec-interactive-mode=Never".to_owned());
         args.push(format!("--exec-provide-cluster-info={cluster_info}"));
         args

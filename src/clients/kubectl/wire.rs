@@ -17,15 +17,38 @@ use crate::model::{Location, location};
 /// asks the server of the current one for its version before it does anything, with whatever plugin or secret that takes.
 pub(crate) const NO_SERVER: &str = "--context=keyfob-asks-no-server";
 
-const GROUP: &str = "client.authentication.k8s.io";
-/// What is spoken where the client does not say (JavaScript's and Java's do not).
-const DEFAULT_VERSION: &str = "v1";
+/// A version of the protocol (client-go, `pkg/apis/clientauthentication`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Version {
+    #[default]
+    V1,
+    V1Beta1,
+}
+
+impl Version {
+    /// As clients write it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::V1 => "client.authentication.k8s.io/v1",
+            Self::V1Beta1 => "client.authentication.k8s.io/v1beta1",
+        }
+    }
+
+    /// The version of that name, with its group or without.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let group = |version: &Self| {
+            let whole = version.name();
+            whole == name || whole.rsplit_once('/').is_some_and(|(_, short)| short == name)
+        };
+        [Self::V1, Self::V1Beta1].into_iter().find(group)
+    }
+}
 
 /// What a client tells of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
-    /// `v1` or `v1beta1`: the answer must be in the same.
-    version: &'static str,
+    /// The answer must be in the same.
+    version: Version,
     /// The API server, if the client was configured to tell it (`provideClusterInfo`).
     pub(crate) server: Option<String>,
     pub(crate) way: Way,
@@ -72,24 +95,22 @@ impl fmt::Display for Malformed {
     }
 }
 
-/// Reads `KUBERNETES_EXEC_INFO`; `None` where it is not set.
-pub(crate) fn decode(variable: Option<&str>) -> Result<Request, Malformed> {
+/// Reads `KUBERNETES_EXEC_INFO`; `None` where it is not set. `otherwise`: what is spoken where the client does not say (those
+/// of JavaScript and Java do not).
+pub(crate) fn decode(variable: Option<&str>, otherwise: Version) -> Result<Request, Malformed> {
     let Some(text) = variable.map(str::trim).filter(|text| !text.is_empty()) else {
-        return Ok(Request { version: DEFAULT_VERSION, server: None, way: Way::default() });
+        return Ok(Request { version: otherwise, server: None, way: Way::default() });
     };
     let value: Value = serde_json::from_str(text).map_err(|_| Malformed::NotJson)?;
     if !value.is_object() {
         return Err(Malformed::NotJson);
     }
     let version = match value.get("apiVersion") {
-        None | Some(Value::Null) => DEFAULT_VERSION,
+        None | Some(Value::Null) => otherwise,
         Some(asked) => {
             let asked = asked.as_str().unwrap_or_default();
-            match asked.strip_prefix(GROUP).and_then(|rest| rest.strip_prefix('/')) {
-                Some("v1") => "v1",
-                Some("v1beta1") => "v1beta1",
-                _ => return Err(Malformed::Version(asked.to_owned())),
-            }
+            let known = Version::named(asked).filter(|version| version.name() == asked);
+            known.ok_or_else(|| Malformed::Version(asked.to_owned()))?
         }
     };
     let server = value.pointer("/spec/cluster/server").and_then(Value::as_str);
@@ -111,8 +132,7 @@ impl Request {
         if let Some(at) = credential.expires_at.and_then(clock::rfc3339) {
             status["expirationTimestamp"] = at.into();
         }
-        let version = self.version;
-        let answer = json!({ "apiVersion": format!("{GROUP}/{version}"), "kind": "ExecCredential", "status": status });
+        let answer = json!({ "apiVersion": self.version.name(), "kind": "ExecCredential", "status": status });
         format!("{answer}\n")
     }
 }
@@ -122,8 +142,14 @@ mod tests {
     use super::*;
     use crate::secret::Secret;
 
+    fn decode_as_v1(variable: Option<&str>) -> Result<Request, Malformed> {
+        decode(variable, Version::V1)
+    }
+
     fn info(rest: &str) -> Result<Request, Malformed> {
-        decode(Some(&format!(r#"{{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1"{rest}}}"#)))
+        decode_as_v1(Some(&format!(
+            r#"{{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1"{rest}}}"#
+        )))
     }
 
     #[test]
@@ -138,7 +164,7 @@ mod tests {
             (Some(r#"{"apiVersion":"client.authentication.k8s.io/v1beta1","spec":{"interactive":true}}"#), "v1beta1"),
         ] {
             assert_eq!(
-                decode(variable).unwrap().encode(&credential),
+                decode_as_v1(variable).unwrap().encode(&credential),
                 format!(
                     "{{\"apiVersion\":\"client.authentication.k8s.io/{version}\",\"kind\":\"ExecCredential\",\
                      \"status\":{{\"expirationTimestamp\":\"2023-11-14T22:13:20Z\",\"token\":\"at\"}}}}\n"
@@ -148,9 +174,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_spoken_where_the_client_does_not_say() {
+        let credential = Credential { username: String::new(), secret: Secret::new("at"), expires_at: None };
+        let answered = |variable| decode(variable, Version::V1Beta1).unwrap().encode(&credential);
+        assert!(answered(None).contains("k8s.io/v1beta1\""));
+        let asked = r#"{"apiVersion":"client.authentication.k8s.io/v1"}"#;
+        assert!(answered(Some(asked)).contains("k8s.io/v1\""), "what the client says goes first");
+        for (name, version) in
+            [("v1", Some(Version::V1)), (Version::V1Beta1.name(), Some(Version::V1Beta1)), ("v2", None), ("", None)]
+        {
+            assert_eq!(Version::named(name), version, "{name}");
+        }
+    }
+
+    #[test]
     fn a_token_without_an_end_has_no_timestamp() {
         let credential = Credential { username: String::new(), secret: Secret::new("opaque"), expires_at: None };
-        assert!(!decode(None).unwrap().encode(&credential).contains("expirationTimestamp"));
+        assert!(!decode_as_v1(None).unwrap().encode(&credential).contains("expirationTimestamp"));
     }
 
     #[test]
@@ -185,10 +225,10 @@ mod tests {
     #[test]
     fn what_cannot_be_answered() {
         for text in ["nonsense", "[]", "\"x\"", "{", "1"] {
-            assert_eq!(decode(Some(text)), Err(Malformed::NotJson), "{text}");
+            assert_eq!(decode_as_v1(Some(text)), Err(Malformed::NotJson), "{text}");
         }
         for version in ["client.authentication.k8s.io/v1alpha1", "v1", "client.authentication.k8s.io/v10"] {
-            let asked = decode(Some(&format!(r#"{{"apiVersion":"{version}"}}"#)));
+            let asked = decode_as_v1(Some(&format!(r#"{{"apiVersion":"{version}"}}"#)));
             assert_eq!(asked, Err(Malformed::Version(version.to_owned())));
         }
     }

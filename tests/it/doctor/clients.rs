@@ -75,6 +75,18 @@ fn other_helpers_get_the_tokens() {
 #[test]
 fn links_are_missing() {
     let home = Home::new();
+    home.git(&[("credential.https://git.acme.dev.helper", ""), ("credential.https://git.acme.dev.helper", "keyfob")]);
+    home.kubectl(|exec| exec["command"] = json!("keyfob"));
+    let said = home.doctor(&[]).stdout;
+    for (client, name, mend) in [
+        ("git", "git-credential-keyfob", "keyfob setup git git.acme.dev --profile acme"),
+        ("kubectl", "keyfob", "keyfob setup kubectl --profile acme --user ann"),
+    ] {
+        let warning = format!(
+            "  warning  {client} runs {name} without its path; started by a desktop or by cron it does not find it\n           run: {mend}\n"
+        );
+        assert!(said.contains(&warning), "{warning}{said}");
+    }
     for (name, client) in [("git-credential-keyfob", "git.acme.dev"), ("docker-credential-keyfob", "registry.acme.dev")]
     {
         let link = home.bin().join(name);
@@ -170,8 +182,8 @@ fn a_kubeconfig_is_wrong() {
     let done = home.doctor(&[]);
     assert!(
         done.stdout.contains(
-            "  warning  /R/home/.kube/kuberc may keep kubectl from running keyfob\n           run: kubectl kuberc set --section \
-             credentialplugin --policy=Allowlist --allowlist-entry=command=keyfob\n"
+            "  warning  /R/home/.kube/kuberc may keep kubectl from running /R/bin/keyfob\n           run: kubectl kuberc set --section \
+             credentialplugin --policy=Allowlist --allowlist-entry=command=/R/bin/keyfob\n"
         ),
         "{}",
         done.stdout

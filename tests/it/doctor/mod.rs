@@ -46,7 +46,7 @@ impl Home {
         );
         home.git(&[
             ("credential.https://git.acme.dev.helper", ""),
-            ("credential.https://git.acme.dev.helper", "keyfob"),
+            ("credential.https://git.acme.dev.helper", &format!("{}/keyfob git", home.bin().display())),
         ]);
         home.docker(&json!({ "credHelpers": { "registry.acme.dev": "keyfob" } }));
         home.kubectl(|_| {});
@@ -90,7 +90,7 @@ impl Home {
     /// What kubectl says of its kubeconfig, with a change to the user's entry.
     fn kubectl(&self, change: impl FnOnce(&mut Value)) {
         let mut exec = json!({
-            "apiVersion": "client.authentication.k8s.io/v1", "command": "keyfob", "args": ["kubectl", "--profile", "acme"],
+            "apiVersion": "client.authentication.k8s.io/v1", "command": self.bin().join("keyfob"), "args": ["kubectl", "--profile", "acme"],
             "interactiveMode": "Never", "provideClusterInfo": true,
         });
         change(&mut exec);
@@ -185,7 +185,7 @@ fn a_healthy_home() {
             .into_iter()
             .chain(["places"; 2])
             .chain(["profile acme"; 4])
-            .chain(["git", "docker"])
+            .chain(["git", "docker", "docker"])
             .collect::<Vec<_>>()
     );
     let last = json!({
@@ -217,12 +217,14 @@ git
   ok       git does not ask keyfob for registry.acme.dev, docker does
 
 docker
+  warning  docker runs docker-credential-keyfob without its path; started by a desktop or by cron it does not find it
+           run: sudo ln -s /R/bin/docker-credential-keyfob /usr/local/bin/docker-credential-keyfob
   ok       docker asks keyfob for registry.acme.dev (/R/home/.docker/config.json), and gets a token
 
 kubectl
   ok       user ann gets a token for CLUSTER: issuer scripted, no audience
 
-healthy
+healthy, 1 warning
 ";
 
 #[test]

@@ -105,7 +105,7 @@ fn handler(state: &Arc<Mutex<State>>, provider: &Provider) -> impl Fn(Request) -
 
 fn answer(request: &Request, kind: &str) -> (u16, Value) {
     let body = match (request.method.as_str(), request.path.as_str()) {
-        ("GET", "/version") => json!({ "major": "1", "minor": "32", "gitVersion": "v1.32.0" }),
+        ("GET", "/version" | "/version/") => json!({ "major": "1", "minor": "32", "gitVersion": "v1.32.0" }),
         ("GET", "/api") => json!({ "kind": "APIVersions", "versions": ["v1"] }),
         ("GET", "/apis") => {
             let version = json!({ "groupVersion": "authentication.k8s.io/v1", "version": "v1" });
