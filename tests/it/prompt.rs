@@ -240,20 +240,26 @@ fn what_is_left_is_said_again() {
 }
 
 #[test]
-fn two_terminals_show_one_code_and_both_are_told() {
+fn three_terminals_show_one_code_and_all_are_told() {
     let provider = Provider::start();
     let sandbox = Sandbox::signed_up(&provider);
     let first = begin_on(&sandbox, 80, 24, &[], "exec keyfob login");
     let code = open_code(&provider);
     let second = begin_on(&sandbox, 80, 24, &[("KEYFOB_PLAIN", "1")], "keyfob login; echo exit $?");
+    let third = begin_on(&sandbox, 80, 24, &[], "exec keyfob login");
     let markers = sandbox.state().join("parents");
-    wait_for("code on both", || (std::fs::read_dir(&markers).ok()?.count() == 2).then_some(()));
+    wait_for("code on all", || (std::fs::read_dir(&markers).ok()?.count() == 3).then_some(()));
     provider.decide(&code, true);
-    let [first, second] = [first, second].map(|child| finish(child).stdout);
+    let [first, second, third] = [first, second, third].map(|child| finish(child).stdout);
     assert!(first.contains(&format!("{BOLD}{code}{RESET}")), "{first}");
     assert!(second.contains(&format!("keyfob:   code {code}\r\n")), "{second}");
     assert!(first.ends_with("keyfob: signed in to acme as ann@acme.dev\r\n"), "{first}");
     assert!(second.ends_with("keyfob: signed in to acme as ann@acme.dev\r\nexit 0\r\n"), "{second}");
+    assert!(third.ends_with("keyfob: signed in to acme as ann@acme.dev\r\n"), "{third}");
+    // Whoever waits for another counts the same time down.
+    let left: Vec<&str> =
+        third.split("keyfob: waiting, ").skip(1).map(|line| line.split(':').next().unwrap()).collect();
+    assert!(!left.is_empty() && left.iter().all(|minutes| ["5", "4"].contains(minutes)), "{third}");
     assert_eq!(provider.count(Endpoint::Start), 1);
 }
 

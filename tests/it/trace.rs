@@ -1,5 +1,6 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -320,4 +321,30 @@ fn waiting_for_another_process_is_told() {
     assert!(finish(first).stdout.contains("password=") && finish(second).stdout.contains("password="));
     assert!(trace().contains("told to end in"), "{}", trace());
     assert!(!trace().contains(&code));
+    assert_eq!(trace().matches("login lock: another process").count(), 1, "it looks many times: {}", trace());
+}
+
+#[test]
+fn waiting_for_a_renewal_by_another_process_is_told_once() {
+    let (provider, sandbox) = signed_in();
+    sandbox.expire();
+    let file = sandbox.home().join("keyfob.log");
+    let trace = {
+        let file = file.clone();
+        move || fs::read_to_string(&file).unwrap_or_default()
+    };
+    let waits = trace.clone();
+    // The first is answered a while after the second has begun to wait for it.
+    provider.when_refreshed(move || {
+        wait_for("second process at the lock", || waits().contains("lock: another process").then_some(()));
+    });
+    provider.change(|manners| manners.refresh_takes = Duration::from_millis(500));
+    let first = begin(sandbox.keyfob(&["git", "get"]), &ask("git.acme.dev"));
+    wait_for("refresh", || (provider.count(Endpoint::Refresh) > 0).then_some(()));
+    let mut second = sandbox.keyfob(&["git", "get"]);
+    second.env("KEYFOB_LOG", &file);
+    let second = finish(begin(second, &ask("git.acme.dev")));
+    let first = finish(first);
+    assert!(second.stdout.contains("password=") && first.stdout == second.stdout, "{first:?} {second:?}");
+    assert_eq!(trace().matches("lock: another process").count(), 1, "it looks many times: {}", trace());
 }

@@ -7,6 +7,7 @@ use crate::model::ParentId;
 use crate::oauth::answer::Who;
 use crate::secret::Fingerprint;
 
+mod renewal;
 mod sign_in;
 mod words;
 
@@ -114,14 +115,18 @@ fn granted(refresh_token: Option<&str>) -> TokenAnswer {
 
 /// The provider begins no sign-in, or something in its place.
 fn refusal(status: u16, code: &str, is_foreign: bool) -> NoCode {
-    NoCode::Refused(ServerError {
+    NoCode::Refused(server_error(status, code, is_foreign))
+}
+
+fn server_error(status: u16, code: &str, is_foreign: bool) -> ServerError {
+    ServerError {
         code: code.to_owned(),
         description: String::new(),
         status,
         is_silent: false,
         is_foreign,
         interval: None,
-    })
+    }
 }
 
 fn failed(effect: &Effect) -> &Error {
@@ -164,6 +169,60 @@ fn a_refusal_is_of_the_token_it_names_and_a_sign_out_of_any() {
     }
     let (_, effect) = place.drive(Ask { want: Want::SignOut, ..Ask::default() }, [record(&Record::default())]);
     assert_eq!(effect, Effect::End(Outcome::Nothing));
+}
+
+#[test]
+fn an_acceptance_is_of_the_successor_it_names_and_makes_it_a_token_like_any_other() {
+    let place = Place::new();
+    let [own, successor] = [token("at", 200), Token { after_refusal: true, ..token("at", 200) }];
+    let successor = Token { refused_to: Some(ParentId::new(7, "1")), ..successor };
+    for (kept, named, is_meant) in [
+        (&successor, Some("at"), true),
+        (&successor, Some("other"), false),
+        (&successor, None, false),
+        (&own, Some("at"), false),
+    ] {
+        let refused = named.map(|secret| Secret::new(secret).fingerprint());
+        let ask = Ask { want: Want::Acceptance, refused, ..Ask::default() };
+        let kept = holding(kept.clone());
+        let (_, effect) = place.drive(ask.clone(), [record(&kept)]);
+        assert_eq!(effect == Effect::TryLock, is_meant, "{named:?}: {effect:?}");
+        if is_meant {
+            let (_, effect) = place.drive(ask, [record(&kept), locked(&kept)]);
+            let Effect::Save(saved) = effect else { panic!("{effect:?}") };
+            assert_eq!(saved.tokens[&Slot::default()], own);
+        }
+    }
+}
+
+/// A process that would ask for ever is told; another is told the first time, and is not told by the first one's word.
+#[test]
+fn who_has_the_successor_refused_as_well_is_told_and_is_remembered_by_it() {
+    let place = Place::new();
+    let [own, other] = ["1", "2"].map(|started| ParentId::new(7, started));
+    for (parent, before, is_noted) in [
+        (None, None, false),
+        (None, Some(&own), false),
+        (Some(&own), None, true),
+        (Some(&own), Some(&own), false),
+        (Some(&own), Some(&other), true),
+    ] {
+        let kept = holding(Token { after_refusal: true, refused_to: before.cloned(), ..token("at", 290) });
+        let ask = Ask { want: Want::Refusal, parent: parent.cloned(), ..Ask::default() };
+        let told = [record(&kept), locked(&kept)];
+        let (_, mut effect) = place.drive(ask.clone(), told.clone());
+        if is_noted {
+            let Effect::Save(saved) = effect else { panic!("{effect:?}") };
+            let saved = &saved.tokens[&Slot::default()];
+            assert_eq!(
+                (saved.refused, saved.refused_to.as_ref()),
+                (false, parent),
+                "it is kept, and for whom it is vain"
+            );
+            effect = place.drive(ask, told.into_iter().chain([Got::Done])).1;
+        }
+        assert!(failed(&effect).text().contains("refuses a token that was renewed"), "{parent:?} after {before:?}");
+    }
 }
 
 #[test]

@@ -71,7 +71,37 @@ fn a_code_that_waits_already_takes_on_the_wish_to_choose_another_account() {
         let saved = saved.pending.expect("it is kept");
         assert!(saved.in_advance);
         assert_eq!(saved.selects_account, was || wished);
+        // Whoever waits for its approval says so with the next poll.
+        let ask = Ask { want: Want::SignIn, selects_account: wished, ..Ask::default() };
+        let begun = [Got::Record(None), Got::Terminal(true), locked(&kept), Got::Done, Got::Presence(Presence::Here)];
+        let (_, effect) = place.drive(ask, begun.into_iter().chain([Got::Done, locked(&kept)]));
+        let Effect::Save(saved) = effect else { panic!("{effect:?}") };
+        assert_eq!(saved.pending.map(|saved| saved.selects_account), Some(was || wished));
     }
+}
+
+/// Somebody may have approved it at the last moment. What another asks for is not this caller's to ask about.
+#[test]
+fn a_code_whose_time_is_over_is_asked_for_once_more_by_whoever_has_shown_it_or_polled() {
+    let place = Place::new();
+    let wait = || Got::Waited(Duration::ZERO);
+    let over = |code, wait| locked(&waiting(&pending(code, wait, 0)));
+    let live = waiting(&pending("dc", 3, 100));
+    let shown = || turn(&live, Presence::Here).chain([wait()]);
+    let after = |told: &mut dyn Iterator<Item = Got>| place.drive(Ask::default(), told).1;
+    // Not before the poll is due.
+    assert_eq!(after(&mut shown().chain([over("dc", 3)])), Effect::Sleep { seconds: 2, expires_at: NOW });
+    let due = waiting(&pending("dc", 0, 100));
+    let polled = || polled(&due, not_yet()).chain([locked(&due), Got::Done, wait()]);
+    for (told, is_asked_for) in [
+        (after(&mut shown().chain([over("dc", 0)])), true),
+        (after(&mut shown().chain([over("other", 0)])), false),
+        (after(&mut polled().chain([over("other", 0)])), true),
+    ] {
+        let Effect::Save(saved) = told else { panic!("{told:?}") };
+        assert_eq!((saved.pending.is_some(), saved.failure.is_none()), (is_asked_for, is_asked_for));
+    }
+    assert!(matches!(after(&mut shown().chain([over("dc", 0), Got::Done])), Effect::Send(Call::Poll(_))));
 }
 
 /// Nobody waits for a lock beside a token that lives.

@@ -190,6 +190,38 @@ fn another_person_is_told_by_both_names_and_whoever_is_meant_is_kept() {
     assert_eq!(mend, "if that is meant, run: keyfob login a --select-account");
 }
 
+/// What a sign-in asked for serves the place it was asked for; a broader one that nothing can narrow any more; and one that chose no
+/// organization, where the provider lets nobody choose and has chosen just that.
+#[test]
+fn what_a_sign_in_asked_for_serves_no_more_than_it_is_for() {
+    let scopes = |scopes: &[&str]| scopes.iter().map(|scope| (*scope).to_owned()).collect::<Vec<_>>();
+    let narrow = "scopes = [\"a\"]\nhosts = [\"b.dev\"]\n[profile.a.at.\"b.dev\"]\nscopes = [\"b\"]\n";
+    let place = Place::with(narrow);
+    let of = |names: &[&str]| Slot { scopes: scopes(names), ..Slot::default() };
+    for (asked, refresh_token, serves) in [
+        (of(&["a"]), None, true),
+        (of(&["a"]), Some("rt"), true),
+        (of(&["a", "b"]), None, true),
+        (of(&["a", "b"]), Some("rt"), false),
+        (of(&["b"]), None, false),
+    ] {
+        assert_eq!(place.setting().serves(&asked, &granted(refresh_token), &of(&["a"])), serves, "{asked:?}");
+    }
+    let [by_refresh, by_sign_in] = [Place::of("provider = \"workos\"\nhosts = [\"b.dev\"]\n"), Place::new()];
+    let wanted = Slot { organization: Some("org_1".to_owned()), ..Slot::default() };
+    for (place, chosen, asked, serves) in [
+        (&by_refresh, Some("org_1"), Slot::default(), true),
+        (&by_refresh, Some("org_2"), Slot::default(), false),
+        (&by_refresh, None, Slot::default(), false),
+        (&by_sign_in, Some("org_1"), Slot::default(), false),
+        (&by_sign_in, Some("org_1"), wanted.clone(), true),
+    ] {
+        let who = Who { organization: chosen.map(str::to_owned), ..Who::default() };
+        let tokens = TokenAnswer { who, ..granted(Some("rt")) };
+        assert_eq!(place.setting().serves(&asked, &tokens, &wanted), serves, "{chosen:?} for {asked:?}");
+    }
+}
+
 /// Nobody wonders what takes so long, nobody is told twice, and a script is told nothing.
 #[test]
 fn a_person_is_told_once_what_is_waited_for() {
@@ -207,7 +239,8 @@ fn a_person_is_told_once_what_is_waited_for() {
         lines
     };
     let line = Aside::Say("another keyfob renews the session of a; waiting for it".to_owned());
-    assert_eq!(said(true, &[60, 1, 1]), [line]);
+    assert_eq!(said(true, &[60, 1, 1]), std::slice::from_ref(&line));
+    assert_eq!((said(true, &[3]), said(true, &[3, 1])), (Vec::new(), vec![line]));
     assert_eq!(said(true, &[0, 0]), []);
     assert_eq!(said(false, &[60, 1]), []);
 }
