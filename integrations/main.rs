@@ -16,6 +16,9 @@ mod docker;
 mod oidc;
 // What setup changes comes back, whatever else others change.
 mod walk;
+// What the doctor names, mended as it says.
+#[cfg(unix)]
+mod mended;
 // All three on one session.
 mod together;
 // What the documents say, done.

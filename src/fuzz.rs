@@ -124,7 +124,7 @@ pub fn token_answer(input: &[u8]) {
         Outcome::Transient { why, .. } => assert_shown(&why),
         Outcome::Silent(status) | Outcome::Foreign(status) => assert_eq!(status, response.status),
     }
-    let begun = Response { status: 200, date: None, retry_after: None, body: DEVICE.to_vec() };
+    let begun = Response { status: 200, date: None, retry_after: None, challenges: Vec::new(), body: DEVICE.to_vec() };
     let Ok(mut pending) = device::begin(&begun, &Slot::default(), NOW) else { panic!("an honest answer") };
     // The same answer over and over: the interval stays within bounds, and the end comes.
     for turn in 0..80 {
@@ -229,7 +229,13 @@ fn response(input: &[u8]) -> Response {
         1 => Some(u64::MAX),
         seconds => Some(u64::from(seconds)),
     };
-    Response { status: STATUSES[usize::from(byte(0)) % STATUSES.len()], date, retry_after, body: body.to_vec() }
+    Response {
+        status: STATUSES[usize::from(byte(0)) % STATUSES.len()],
+        date,
+        retry_after,
+        challenges: Vec::new(),
+        body: body.to_vec(),
+    }
 }
 
 /// Whatever is asked of a record, at whatever time, has an answer.

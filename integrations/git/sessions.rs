@@ -129,6 +129,57 @@ fn bearer_goes_as_a_header_where_git_can() {
     assert_eq!(world.provider.count(Endpoint::Refresh), 1);
 }
 
+/// A profile says Basic by default. Where the server takes Bearer alone it is given that, and what it never saw it did not refuse.
+#[test]
+fn a_server_that_takes_bearer_alone_gets_it() {
+    if !has("git", (2, 46)) {
+        return;
+    }
+    let world = World::approving();
+    world.server.take_alone("bearer");
+    world.clone_one();
+    assert_eq!((world.provider.count(Endpoint::Start), world.provider.count(Endpoint::Refresh)), (1, 0));
+    let tried = world.server.log().iter().filter(|line| line.ends_with(" 401")).count();
+    assert_eq!(tried, 1, "the one without a token: {:?}", world.server.log());
+    world.quietly(&["-C", "one", "fetch"]);
+    world.provider.revoke_access_tokens();
+    world.quietly(&["-C", "one", "fetch"]);
+    assert_eq!(
+        (world.provider.count(Endpoint::Start), world.provider.count(Endpoint::Refresh)),
+        (1, 1),
+        "it heals as ever"
+    );
+    let said = world.sandbox.run(&["doctor", &world.server.url()], "").stdout;
+    assert!(said.contains("takes tokens as Bearer, and gets them so\n"), "{said}");
+}
+
+/// With `credential.useHttpPath` git tells any path, decoded.
+#[test]
+fn a_path_with_a_space_is_a_path() {
+    let world = World::approving();
+    world.server.add("My Project.git");
+    let configure = |hosts: String| world.sandbox.configure(&workos(&world.provider, "acme", &hosts));
+    let url = world.server.url();
+    let clone = |to: &str| {
+        let from = world.url("My%20Project.git");
+        let args = ["-c", "credential.useHttpPath=true", "clone", "--quiet", &from, to];
+        world.run(&args)
+    };
+    for (at, hosts) in [
+        format!("hosts = [\"{url}\"]"),
+        format!("hosts = [\"{url}/My%20Project.git\"]"),
+        format!("hosts = [\"{url}/My Project.git\"]"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        configure(hosts);
+        assert_eq!(clone(&format!("to{at}")).code, Some(0));
+    }
+    configure(format!("hosts = [\"{url}/Other%20Project.git\"]\n[store]\ngit = true"));
+    assert_ne!(clone("no").code, Some(0), "an entry for another path");
+}
+
 #[test]
 fn a_server_that_refuses_everything_ends_it() {
     if !has("git", (2, 46)) {

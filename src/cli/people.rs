@@ -78,8 +78,8 @@ pub(crate) struct Token {
 #[derive(Args, Debug)]
 #[command(after_help = "Example: keyfob doctor https://git.acme.dev")]
 pub(crate) struct Doctor {
-    /// Look at this host, registry or cluster alone
-    #[arg(value_name = "URL")]
+    /// Look at this profile, host, registry or cluster alone
+    #[arg(value_name = "PROFILE|URL")]
     pub(crate) url: Option<String>,
     /// Print JSON
     #[arg(long)]

@@ -3,6 +3,7 @@
 
 use std::process::ExitCode;
 
+use super::is_place;
 use crate::cli::Doctor;
 use crate::clients::{CLIENTS, placed};
 use crate::clock::SystemClock;
@@ -16,20 +17,26 @@ use crate::output::print;
 /// 0 where all is well, 1 where something is not.
 #[inline(never)]
 pub(super) fn run(command: &Doctor) -> Result<ExitCode> {
-    let named = command.url.as_deref().map(parse_url).transpose()?;
     let clock = SystemClock::new();
     let (config, unreadable) = match Config::load() {
         Ok(config) => (config, None),
         Err(error) => (Config::default(), Some(error)),
     };
-    let is_name = |text: &&str| config.profiles.iter().any(|profile| profile.name.as_deref() == Some(*text));
-    if let Some(name) = command.url.as_deref().filter(is_name) {
-        return Err(Error::new(Kind::Usage, format!("{name} is a profile, and no host"))
-            .hint("name a host or a cluster of it, or run: keyfob doctor"));
+    // A configuration that cannot be read is a finding, whoever was asked about.
+    let only = command.url.as_deref().filter(|text| !is_place(text) && unreadable.is_none());
+    let only = only.map(|name| config.named(name)).transpose()?;
+    if only.is_some() && (command.issuer.is_some() || command.audience.is_some()) {
+        return Err(Error::new(
+            Kind::Usage,
+            "a profile has several places, and each server expects a token of its own",
+        )
+        .hint("name the host or the cluster whose server that is"));
     }
+    let named = command.url.as_deref().filter(|text| is_place(text)).map(parse_url).transpose()?;
     let expected = Expected { issuer: command.issuer.as_deref(), audience: command.audience.as_deref() };
     let place = named.as_ref().map(|(_, location)| location);
     let mut visit = Visit::new(&config, unreadable.as_ref(), place, expected, &clock);
+    visit.only = only;
     visit.examine_programs(CLIENTS.iter().filter_map(|client| Some((client.name, client.program?))));
     let user = named.as_ref().and_then(|(user, _)| user.as_deref());
     let concerned = visit.examine_profiles(user, unreadable.as_ref());

@@ -93,6 +93,11 @@ impl Chosen {
     }
 }
 
+/// Whether what a person named is a URL or a host, and no profile.
+fn is_place(text: &str) -> bool {
+    text.contains("://") || text.contains('.')
+}
+
 /// What a person named: an inline profile, a URL or host (it has `://` or a dot), a profile, or nothing for the only one.
 fn choose(subject: &Subject) -> Result<Chosen> {
     // clap lets nobody name a subject beside a profile that is spelt: that one is then the only one.
@@ -100,7 +105,7 @@ fn choose(subject: &Subject) -> Result<Chosen> {
     let index_of =
         |profile: &Profile| config.profiles.iter().position(|known| std::ptr::eq(known, profile)).unwrap_or(0);
     let (index, destination, location) = match subject.name.as_deref() {
-        Some(url) if url.contains("://") || url.contains('.') => {
+        Some(url) if is_place(url) => {
             let (user, location) = parse_url(url)?;
             let found = matching::choose(config.profiles.iter(), &location, user.as_deref())?;
             let (profile, destination) = found.ok_or_else(|| {

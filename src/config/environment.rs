@@ -140,6 +140,11 @@ pub(crate) fn search_path() -> Vec<PathBuf> {
     env::split_paths(&path).filter(|folder| folder.is_absolute()).collect()
 }
 
+/// `DOCKER_AUTH_CONFIG`: logins that docker (28.3 and newer) takes before those of its file, as JSON.
+pub(crate) fn docker_auth_config() -> Option<Secret> {
+    env::var("DOCKER_AUTH_CONFIG").ok().map(Secret::new)
+}
+
 /// `DOCKER_CONFIG`: the folder of docker's configuration.
 pub(crate) fn docker_config() -> Option<PathBuf> {
     path("DOCKER_CONFIG")

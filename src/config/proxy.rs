@@ -58,7 +58,7 @@ fn parse(variable: &'static str, value: &str) -> Result<Proxy, BadProxy> {
     };
     let rest = rest.trim_end_matches('/');
     let (user, authority) = rest.rsplit_once('@').map_or(("", rest), |(user, host)| (user, host));
-    let named = Location::new(Scheme::Https, authority, "").map_err(|_| bad("it has no usable host and port"))?;
+    let named = Location::asked(Scheme::Https, authority, b"").map_err(|_| bad("it has no usable host and port"))?;
     let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
     let port = if has_port { named.port } else { usual_port };
     let host = if named.host.contains(':') { format!("[{}]", named.host) } else { named.host };

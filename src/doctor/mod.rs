@@ -23,6 +23,8 @@ pub(crate) struct Visit<'a> {
     pub(crate) config: &'a Config,
     /// The one place a person asked about.
     pub(crate) named: Option<&'a Location>,
+    /// The one profile a person asked about.
+    pub(crate) only: Option<&'a Profile>,
     pub(crate) expected: Expected<'a>,
     pub(crate) clock: &'a SystemClock,
     pub(crate) report: Report,
@@ -65,6 +67,7 @@ impl<'a> Visit<'a> {
         Self {
             config,
             named,
+            only: None,
             expected,
             clock,
             report: Report::default(),
@@ -134,7 +137,8 @@ impl<'a> Visit<'a> {
         let config = self.config;
         let Some(named) = self.named else {
             let of = |profile: &'a Profile| profile.hosts.iter().map(move |(entry, _)| Host::of(profile, entry));
-            let (profiles, hosts) = (config.profiles.iter().collect(), config.profiles.iter().flat_map(of).collect());
+            let profiles: Vec<&Profile> = config.profiles.iter().filter(|profile| self.is_about(profile)).collect();
+            let hosts = profiles.iter().copied().flat_map(of).collect();
             return Ok(Concerned { profiles, hosts });
         };
         let chosen = matching::choose(config.profiles.iter(), named, user)?.map(|(profile, _)| profile);
@@ -145,6 +149,16 @@ impl<'a> Visit<'a> {
             profiles.push(profile);
         }
         Ok(Concerned { profiles, hosts: hosts.into_iter().collect() })
+    }
+
+    /// Whether a person asked about this profile, by its name or by asking about all.
+    pub(crate) fn is_about(&self, profile: &Profile) -> bool {
+        self.only.is_none_or(|only| only.title() == profile.title())
+    }
+
+    /// Whether a person asked about everything there is.
+    pub(crate) fn is_about_all(&self) -> bool {
+        self.named.is_none() && self.only.is_none()
     }
 
     /// Whether a profile has a token to give, as far as was found.

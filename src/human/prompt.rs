@@ -93,7 +93,7 @@ mod tests {
             "verification_uri": "https://acme.authkit.app/device", "verification_uri_complete": complete,
         });
         let body = body.to_string().into_bytes();
-        let response = Response { status: 200, date: None, retry_after: None, body };
+        let response = Response { status: 200, date: None, retry_after: None, challenges: Vec::new(), body };
         device::begin(&response, &Slot::default(), 1_000).unwrap()
     }
 

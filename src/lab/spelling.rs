@@ -106,5 +106,5 @@ fn started(code: u8) -> Response {
 }
 
 fn answered(status: u16, body: String, retry_after: Option<u64>) -> Response {
-    Response { status, date: None, retry_after, body: body.into_bytes() }
+    Response { status, date: None, retry_after, challenges: Vec::new(), body: body.into_bytes() }
 }

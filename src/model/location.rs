@@ -1,6 +1,7 @@
 //! A web address as far as credentials care: scheme, host, port, path. Compared exactly, never by prefix of a name.
 
-use std::fmt;
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// `https` anywhere, `http` on this machine alone.
@@ -19,7 +20,7 @@ impl Scheme {
     }
 }
 
-/// Where something is. The host is lower-case and without brackets; the path is its segments.
+/// Where something is. The host is lower-case and without brackets; the path is its segments, decoded (RFC 3986 section 2.1).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Location {
     pub(crate) scheme: Scheme,
@@ -41,7 +42,7 @@ pub(crate) enum Unusable {
     Port,
     /// User name, query or fragment: no place to look credentials up by.
     Extra,
-    /// White space, control characters, `.` or `..` or empty segments in the path.
+    /// Control characters, `.` or `..` or empty segments, or a `%` that begins no byte in the path.
     Path,
 }
 
@@ -74,11 +75,17 @@ impl Location {
         // The dot of the root, behind a whole name (RFC 1034 section 3.1), names no other place.
         let rooted = authority.split_once(".:").map(|(host, port)| format!("{host}:{port}"));
         let authority = rooted.as_deref().unwrap_or(authority.strip_suffix('.').unwrap_or(authority));
-        Self::new(scheme, authority, path)
+        Self::new(scheme, authority, segments(&decoded(path).ok_or(Unusable::Path)?)?)
     }
 
-    /// Puts together what a client names apart: scheme, `host[:port]`, path without its leading slash.
-    pub(crate) fn new(scheme: Scheme, authority: &str, path: &str) -> Result<Self, Unusable> {
+    /// Puts together what a client names apart: scheme, `host[:port]`, and as a path any bytes, decoded and without a leading slash. One
+    /// that no entry can have (with `..` in it, or not text) is that of no entry, and the host's own all the same.
+    pub(crate) fn asked(scheme: Scheme, authority: &str, path: &[u8]) -> Result<Self, Unusable> {
+        let path = std::str::from_utf8(path).map_err(|_| Unusable::Path).and_then(segments);
+        Self::new(scheme, authority, path.unwrap_or_else(|_| vec!["\0".to_owned()]))
+    }
+
+    fn new(scheme: Scheme, authority: &str, path: Vec<String>) -> Result<Self, Unusable> {
         let (host, port) = split_port(authority)?;
         let host = normal_host(host)?;
         let port = match port {
@@ -88,7 +95,7 @@ impl Location {
             }
             Some(_) => return Err(Unusable::Port),
         };
-        let location = Self { scheme, host, port, path: segments(path)? };
+        let location = Self { scheme, host, port, path };
         if scheme == Scheme::Http && !location.is_loopback() {
             return Err(Unusable::PlainHttp);
         }
@@ -116,7 +123,7 @@ impl fmt::Display for Location {
             Scheme::Http => "http",
         };
         write!(f, "{scheme}://{}", self.authority())?;
-        self.path.iter().try_for_each(|segment| write!(f, "/{segment}"))
+        self.path.iter().try_for_each(|segment| write!(f, "/{}", encoded(segment)))
     }
 }
 
@@ -172,18 +179,53 @@ fn normal_host(host: &str) -> Result<String, Unusable> {
     }
 }
 
+/// The segments of a decoded path.
 fn segments(path: &str) -> Result<Vec<String>, Unusable> {
     let path = path.trim_end_matches('/');
     if path.is_empty() {
         return Ok(Vec::new());
     }
     path.split('/')
-        .map(|segment| match segment.to_ascii_lowercase().replace("%2e", ".").as_str() {
+        .map(|segment| match segment {
             "" | "." | ".." => Err(Unusable::Path),
-            _ if segment.chars().any(|c| c.is_control() || c.is_whitespace()) => Err(Unusable::Path),
+            _ if segment.chars().any(char::is_control) => Err(Unusable::Path),
             _ => Ok(segment.to_owned()),
         })
         .collect()
+}
+
+/// A path with each `%XX` as the byte that it stands for; `None` where it stands for none, or where that is no text.
+pub(crate) fn decoded(path: &str) -> Option<Cow<'_, str>> {
+    if !path.contains('%') {
+        return Some(path.into());
+    }
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [first, more @ ..] = rest {
+        rest = more;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let (digits, more) = rest.split_at_checked(2)?;
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        bytes.push(digit(digits[0])? << 4 | digit(digits[1])?);
+        rest = more;
+    }
+    String::from_utf8(bytes).ok().map(Cow::from)
+}
+
+/// A segment as a URL has it: what is no `pchar` is encoded (RFC 3986 section 3.3).
+fn encoded(segment: &str) -> String {
+    let mut text = String::with_capacity(segment.len());
+    for byte in segment.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -218,8 +260,26 @@ mod tests {
             ("https://[2001:DB8::0:1]", "https://[2001:db8::1]"),
             ("https://k8s.acme.dev.:6443/x", "https://k8s.acme.dev:6443/x"),
             ("https://k8s.acme.dev.", "https://k8s.acme.dev"),
+            ("https://git.acme.dev/My%20Project/x", "https://git.acme.dev/My%20Project/x"),
+            ("https://git.acme.dev/My Project/%78", "https://git.acme.dev/My%20Project/x"),
+            ("https://git.acme.dev/gr%C3%BC%c3%9fe", "https://git.acme.dev/gr%C3%BC%C3%9Fe"),
+            ("https://git.acme.dev/a%2Fb", "https://git.acme.dev/a/b"),
+            ("https://git.acme.dev/50%25", "https://git.acme.dev/50%25"),
         ] {
             assert_eq!(Location::parse(text).map(|l| l.to_string()).as_deref(), Ok(said));
+        }
+    }
+
+    /// git names a path decoded, and any bytes may be in it.
+    #[test]
+    fn whatever_the_path_the_host_is_the_host() {
+        let asked = |path: &[u8]| Location::asked(Scheme::Https, "git.acme.dev", path).unwrap();
+        assert_eq!(asked(b"My Project/x"), Location::parse("git.acme.dev/My%20Project/x").unwrap());
+        assert_eq!(asked(b"50%25"), Location::parse("git.acme.dev/50%2525").unwrap(), "nothing is decoded twice");
+        for odd in [&b"team/../other"[..], b"a//b", b"\xff", b"a\x01b", b"./x"] {
+            let odd = asked(odd);
+            assert_eq!((odd.authority(), odd.path.len()), ("git.acme.dev".to_owned(), 1));
+            assert!(Location::parse(&odd.to_string()).is_err(), "no entry has it: {odd}");
         }
     }
 
@@ -267,6 +327,12 @@ mod tests {
             ("https://git.acme.dev/a//b", Unusable::Path),
             ("https://git.acme.dev/../b", Unusable::Path),
             ("https://git.acme.dev/a/%2E%2e/b", Unusable::Path),
+            ("https://git.acme.dev/a%2F..%2Fb", Unusable::Path),
+            ("https://git.acme.dev/a%0Ab", Unusable::Path),
+            ("https://git.acme.dev/a%", Unusable::Path),
+            ("https://git.acme.dev/a%2", Unusable::Path),
+            ("https://git.acme.dev/a%+1", Unusable::Path),
+            ("https://git.acme.dev/a%ff", Unusable::Path),
         ] {
             assert_eq!(Location::parse(text), Err(why), "{text}");
         }

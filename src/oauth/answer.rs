@@ -312,7 +312,13 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> Answer {
         read(
-            &Response { status, date: Some(2_000_000), retry_after: Some(7), body: body.as_bytes().to_vec() },
+            &Response {
+                status,
+                date: Some(2_000_000),
+                retry_after: Some(7),
+                challenges: Vec::new(),
+                body: body.as_bytes().to_vec(),
+            },
             NOW,
             UNTOLD_LIFE,
         )
@@ -349,7 +355,7 @@ mod tests {
             assert_eq!(granted(&format!(r#"{{"access_token":"{token}"{more}}}"#)).life, life, "{more} {token}");
         }
         let body = format!(r#"{{"access_token":"{by_date}"}}"#).into_bytes();
-        let dateless = Response { status: 200, date: None, retry_after: None, body };
+        let dateless = Response { status: 200, date: None, retry_after: None, challenges: Vec::new(), body };
         assert!(matches!(read(&dateless, NOW, UNTOLD_LIFE), Answer::Granted(tokens) if tokens.life == 1_300));
     }
 

@@ -316,7 +316,7 @@ mod tests {
     const NOW: Timestamp = 1_000;
 
     fn response(status: u16, body: &str) -> Response {
-        Response { status, date: None, retry_after: None, body: body.as_bytes().to_vec() }
+        Response { status, date: None, retry_after: None, challenges: Vec::new(), body: body.as_bytes().to_vec() }
     }
 
     fn start(more: &str) -> Result<Pending, ServerError> {

@@ -179,7 +179,7 @@ mod tests {
     use crate::model::provider;
 
     fn response(status: u16, body: &str) -> Response {
-        Response { status, date: None, retry_after: None, body: body.as_bytes().to_vec() }
+        Response { status, date: None, retry_after: None, challenges: Vec::new(), body: body.as_bytes().to_vec() }
     }
 
     fn metadata(more: &str) -> Metadata {

@@ -205,12 +205,14 @@ fn read(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result
         let until = || u64::try_from(clock::http_date(when)? - date?).ok();
         when.trim().parse().ok().or_else(until)
     });
+    let challenges = answer.headers().get_all("www-authenticate").iter();
+    let challenges = challenges.map(|value| value.as_bytes().to_vec()).collect();
     let mut body = Vec::new();
     answer.into_body().into_reader().take(BODY_LIMIT + 1).read_to_end(&mut body).map_err(ureq::Error::from)?;
     if body.len() as u64 > BODY_LIMIT {
         return Err(ureq::Error::BodyExceedsLimit(BODY_LIMIT));
     }
-    Ok(Response { status, date, retry_after, body })
+    Ok(Response { status, date, retry_after, challenges, body })
 }
 
 /// The server, for a sentence.

@@ -153,6 +153,8 @@ pub(crate) struct Response {
     pub(crate) date: Option<Timestamp>,
     /// Seconds to wait, from the `Retry-After` header.
     pub(crate) retry_after: Option<u64>,
+    /// The `WWW-Authenticate` headers.
+    pub(crate) challenges: Vec<Vec<u8>>,
     pub(crate) body: Vec<u8>,
 }
 

@@ -127,7 +127,13 @@ mod tests {
     #[test]
     fn what_an_answer_means_for_the_token() {
         let of = |status, body: &str| {
-            let response = Response { status, date: None, retry_after: None, body: body.as_bytes().to_vec() };
+            let response = Response {
+                status,
+                date: None,
+                retry_after: None,
+                challenges: Vec::new(),
+                body: body.as_bytes().to_vec(),
+            };
             outcome(answer::read(&response, 0, 300))
         };
         assert!(matches!(of(400, r#"{"error":"invalid_grant"}"#), Outcome::Refused(_)));

@@ -67,7 +67,8 @@ mod tests {
     use crate::secret::Secret;
 
     fn shown(form: &Form, status: u16, body: &str) -> String {
-        let response = Response { status, date: None, retry_after: None, body: body.as_bytes().to_vec() };
+        let response =
+            Response { status, date: None, retry_after: None, challenges: Vec::new(), body: body.as_bytes().to_vec() };
         line("POST", "https://a.dev/token?tenant=t1", form, &Ok(response), Duration::from_millis(45))
     }
 

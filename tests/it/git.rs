@@ -117,6 +117,50 @@ fn a_named_profile_narrows_and_never_widens() {
     assert!(nobody.stderr.contains("no profile is called \"c\""), "{nobody:?}");
 }
 
+/// Whatever the path is that git tells, the host is that of its profile, and no password that is kept goes there.
+#[test]
+fn a_profile_of_a_whole_host_answers_for_any_path() {
+    let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });
+    let sandbox = Sandbox::new();
+    sandbox.configure(&workos(&provider, "acme", "hosts = [\"git.acme.dev\", \"https://paths.dev/My%20Project\"]"));
+    let file = std::fs::read_to_string(sandbox.config()).unwrap();
+    sandbox.configure(&format!("{file}\n[store]\ngit = true\n"));
+    let kept = "password=kept\nusername=ann\n";
+    for host in ["git.acme.dev", "paths.dev"] {
+        for path in
+            ["My Project/x.git", "a//b", "team/../other", "50%", "%2e%2e/x", "gr\u{fc}n", "My Project/../other", "x"]
+        {
+            let asked = format!("protocol=https\nhost={host}\npath={path}\n");
+            sandbox.run(&["git", "store"], &format!("{asked}{kept}\n"));
+            let answer = sandbox.run_asking(&["git", "get"], &format!("{asked}\n")).stdout;
+            let is_ours = host == "git.acme.dev" || path == "My Project/x.git";
+            assert_eq!(answer.starts_with("username=oauth2\npassword=ey"), is_ours, "{host} {path}: {answer}");
+            assert_eq!(answer.contains("password=kept"), !is_ours, "{host} {path}: {answer}");
+        }
+    }
+}
+
+/// A git that cannot send Bearer, at a server that takes nothing else: it is said, and no token is blamed for it.
+#[test]
+fn bearer_alone_is_told_to_a_git_that_cannot_send_it() {
+    let provider = Provider::with(Manners { approves_by_itself: true, ..Manners::default() });
+    let sandbox = Sandbox::signed_up(&provider);
+    let asked = format!("wwwauth[]=Bearer realm=\"x\"\n{}", ask("git.acme.dev"));
+    let told = sandbox.run_asking(&["git", "get"], &asked);
+    assert_eq!(
+        (told.stdout.as_str(), told.stderr.as_str()),
+        (
+            "quit=1\n",
+            "keyfob: git.acme.dev takes tokens as Bearer alone, which this git cannot send\nkeyfob: hint: install git 2.46 or newer\n"
+        )
+    );
+    let given = sandbox.run_asking(&["git", "get"], &ask("git.acme.dev")).stdout;
+    sandbox
+        .run(&["git", "erase"], &format!("wwwauth[]=Bearer realm=\"x\"\nprotocol=https\nhost=git.acme.dev\n{given}\n"));
+    assert_eq!(sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout, given, "it was not refused");
+    assert_eq!(provider.count(Endpoint::Refresh), 0);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_token_dies_and_its_successor_comes_without_a_second_round() {

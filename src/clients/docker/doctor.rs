@@ -60,6 +60,15 @@ pub(super) fn examine<'v>(visit: &mut Visit<'v>, concerned: &Concerned<'v>) {
                     visit.report.warning(&AREA, what, Some(Mend::run("docker logout").with(name)));
                 }
             }
+            if written::is_in_environment(&key) {
+                let what =
+                    format!("DOCKER_AUTH_CONFIG has a login for {key}, which docker sends before it asks keyfob");
+                visit.report.problem(
+                    &AREA,
+                    what,
+                    "unset DOCKER_AUTH_CONFIG, where it is set (a profile of the shell, a job of CI)",
+                );
+            }
             if let Some((what, mend)) = containers::goes_before(&key) {
                 visit.report.warning(&AREA, what, Some(mend));
             }

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use crate::desk::Credential;
 use crate::model::Location;
-use crate::model::location::Scheme;
 use crate::secret::SecretBytes;
 
 /// Said on stdout, with exit code 1, when there is nothing for a server: clients then go on without a login.
@@ -48,7 +47,7 @@ impl Server {
         }
         // A registry is one place under both schemes: clients try https first and name it either way.
         let authority = if plain { authority.strip_suffix(":80").unwrap_or(authority) } else { authority };
-        let mut location = Location::new(Scheme::Https, authority, path).ok()?;
+        let mut location = Location::parse(&format!("https://{authority}/{path}")).ok()?;
         if HUB_NAMES.contains(&location.host.as_str()) && location.port == 443 {
             HUB.clone_into(&mut location.host);
             if matches!(&location.path[..], [version] if version == "v1" || version == "v2") {

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::wire::Server;
-use crate::config::folders;
+use crate::config::{environment, folders};
 use crate::store;
 
 /// A file written by hand and by docker; one that is larger is something else.
@@ -32,6 +32,13 @@ pub(super) fn read(path: &Path) -> Result<Option<Value>, String> {
     let config: Value =
         serde_json::from_slice(&text).map_err(|error| format!("is no JSON at line {}", error.line()))?;
     if config.is_object() { Ok(Some(config)) } else { Err("is no JSON object".to_owned()) }
+}
+
+/// Whether the environment has a login for a registry (docker, `DOCKER_AUTH_CONFIG`).
+pub(super) fn is_in_environment(registry: &str) -> bool {
+    let config = environment::docker_auth_config().and_then(|text| serde_json::from_str(text.expose()).ok());
+    let config: Value = config.unwrap_or_default();
+    logins(&config).any(|(_, of)| of == registry)
 }
 
 /// The logins that stand in docker's configuration itself: each by the name it has there, and by the registry it is for. Where a

@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 
 use super::helpers::{self, HelperLine, Runs};
-use super::{CLIENT, GitHelper, LINK};
+use super::{CLIENT, GitHelper, LINK, before, challenge};
+use crate::config::environment;
 use crate::desk::setup_command;
 use crate::doctor::programs::{self, Version, ask};
 use crate::doctor::report::Area;
 use crate::doctor::{Concerned, Host, Visit};
 use crate::mend::Mend;
-use crate::model::HostPattern;
+use crate::model::{Auth, HostPattern};
+use crate::oauth::http::{Http, Web};
+use crate::oauth::message::Form;
 
 use crate::config::programs::is_program;
 
@@ -50,6 +53,7 @@ pub(super) fn examine<'v>(visit: &mut Visit<'v>, concerned: &Concerned<'v>) {
         return;
     }
     let hosts = &concerned.hosts;
+    let netrc = before::netrc();
     let folder = ask("git".as_ref(), &["--exec-path"], &[], b"").ok();
     let folder = folder.map(|answer| String::from_utf8_lossy(answer.stdout.expose()).trim().to_owned());
     let folder: Vec<PathBuf> = folder.into_iter().map(PathBuf::from).collect();
@@ -57,6 +61,7 @@ pub(super) fn examine<'v>(visit: &mut Visit<'v>, concerned: &Concerned<'v>) {
         Ok(entries) => entries,
         Err(error) => return visit.report.error(&AREA, &error),
     };
+    look_at_orphans(visit, &entries);
     for host in hosts {
         let list = helpers::effective(&entries, &host.location).run;
         match list.iter().position(|entry| entry.is_keyfob()) {
@@ -64,6 +69,8 @@ pub(super) fn examine<'v>(visit: &mut Visit<'v>, concerned: &Concerned<'v>) {
                 look_at_list(visit, host, &entries, &list, at);
                 look_at_helper(visit, host, list[at], &folder);
                 look_at_path(visit, host, &entries);
+                before::examine(visit, host, netrc.as_deref());
+                look_at_server(visit, host);
             }
             None if let Some(other) = visit.asks_for(&host.name) => {
                 visit.report.ok(&AREA, format!("git does not ask keyfob for {}, {other} does", host.name));
@@ -76,6 +83,69 @@ pub(super) fn examine<'v>(visit: &mut Visit<'v>, concerned: &Concerned<'v>) {
                 visit.report.problem(&AREA, what, setup(host));
             }
         }
+    }
+}
+
+/// Entries that have git ask keyfob for places that no profile answers for: a host that is misspelt on one of the two sides, or one
+/// whose profile is gone.
+fn look_at_orphans(visit: &mut Visit<'_>, entries: &[HelperLine]) {
+    let config = visit.config;
+    if !visit.is_about_all() || !visit.is_readable || super::keeps(config) {
+        return;
+    }
+    for entry in entries.iter().filter(|entry| entry.is_keyfob()) {
+        let Some(place) = entry.url.as_deref().and_then(super::setup::place) else { continue };
+        let runs = helpers::effective(entries, &place.example()).run;
+        let is_known = |known: &HostPattern| {
+            known.closeness(&place.example()).is_some()
+                || (place.location.path.is_empty() && known.location.authority() == place.location.authority())
+        };
+        let known = config.profiles.iter().flat_map(|profile| &profile.hosts).any(|(entry, _)| is_known(entry));
+        if known || !runs.contains(&entry) {
+            continue;
+        }
+        let what = format!("git asks keyfob for {place} ({}), and no profile answers for it", entry.origin());
+        let section = format!("credential.{}", entry.url.as_deref().unwrap_or_default());
+        let scope = match (&entry.file, entry.scope.as_str()) {
+            (_, "global") => vec!["--global".to_owned()],
+            (Some(file), _) => vec!["--file".to_owned(), file.clone()],
+            (None, _) => vec!["--local".to_owned()],
+        };
+        let command = ["git".to_owned(), "config".to_owned()].into_iter().chain(scope);
+        let command = command.chain(["--remove-section".to_owned(), section]).collect();
+        let lead = format!(
+            "correct the host in hosts of {}, or",
+            match &config.profiles[..] {
+                [only] => crate::doctor::written(only),
+                _ => "its profile".to_owned(),
+            }
+        );
+        visit.report.problem(&AREA, what, Mend::command(command).lead(&lead));
+    }
+}
+
+/// Asks the server itself how it wants to be told who asks; where it cannot be reached so, git may have a way of its own.
+fn look_at_server(visit: &mut Visit<'_>, host: &Host<'_>) {
+    if !visit.is_signed_in(host.profile) || host.url.contains("*.") {
+        return;
+    }
+    let web = Web::new(host.profile.ca_file.clone(), environment::proxies);
+    let url = format!("{}/info/refs", host.location);
+    let mut query = Form::default();
+    query.push("service", "git-upload-pack");
+    let Ok(answer) = web.get(&url, &query) else { return };
+    let (wants_bearer, is_bearer) =
+        (challenge::wants_bearer(&answer.challenges), host.destination().auth == Auth::Bearer);
+    let (name, version) = (&host.name, visit.version(CLIENT.name));
+    if wants_bearer && version < Some((2, 46)) {
+        let what = format!("{name} takes tokens as Bearer alone, which this git cannot send");
+        visit.report.problem(&AREA, what, "install git 2.46 or newer");
+    } else if wants_bearer {
+        visit.report.ok(&AREA, format!("{name} takes tokens as Bearer, and gets them so"));
+    } else if is_bearer && challenge::wants_basic(&answer.challenges) {
+        let what = format!("{name} takes tokens as a password alone (Basic), and gets them as Bearer");
+        let place = crate::doctor::written(host.profile);
+        visit.report.problem(&AREA, what, format!("take auth = \"bearer\" for that host out of {place}"));
     }
 }
 

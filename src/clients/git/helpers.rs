@@ -5,8 +5,8 @@
 use crate::config::programs;
 use crate::error::{Error, Kind, Result};
 use crate::escape::escape;
-use crate::model::Location;
 use crate::model::location::Scheme;
+use crate::model::{Location, location};
 use crate::process::With;
 use crate::redact::Secrets;
 use crate::secret::SecretBytes;
@@ -150,6 +150,7 @@ impl HelperLine {
         };
         let authority = authority.to_ascii_lowercase();
         let authority = authority.strip_suffix(usual_port).unwrap_or(&authority);
+        let path = location::decoded(path).unwrap_or(path.into());
         let path: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         scheme.eq_ignore_ascii_case(own_scheme)
             // `https://` alone is every host.

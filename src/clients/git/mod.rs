@@ -2,6 +2,8 @@
 //!
 //! A host with a profile is answered from its session; any other from the plain store, if that is on; else silence.
 
+mod before;
+mod challenge;
 mod doctor;
 pub(crate) mod helpers;
 mod sections;
@@ -150,6 +152,10 @@ fn answer(command: &Git) -> Result<Vec<u8>> {
         trace!("answer: {}", if kept.is_empty() { "nothing" } else { "what the plain store keeps" });
         return Ok(kept);
     };
+    if asked.cannot_send() {
+        let what = format!("{} takes tokens as Bearer alone, which this git cannot send", errand.place);
+        return Err(Error::new(Kind::Refused, what).hint("install git 2.46 or newer"));
+    }
     let ask = Ask { refused: asked.refused(), challenge: asked.challenge(), ..errand.ask() };
     let token = errand.obtain(ask)?;
     if token.was_refused_to(persistent_asker, now()) {
@@ -198,7 +204,9 @@ fn erase(command: &Git) -> Result<()> {
     let config = profiles(command)?;
     let given = asked.password.as_ref().or(asked.credential.as_ref());
     if config.answers(asked.location().as_ref()) {
-        report_given(command, &config, &asked, Want::Refusal)?;
+        if !asked.cannot_send() {
+            report_given(command, &config, &asked, Want::Refusal)?;
+        }
         return Ok(());
     }
     if !keeps(&config) {

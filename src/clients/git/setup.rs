@@ -95,12 +95,20 @@ fn file() -> Result<PathBuf> {
 
 /// A host or URL as a person names it; `*.` for exactly one label.
 fn named(text: &str) -> Result<HostPattern> {
+    parse_place(text).map_err(|why| {
+        Error::new(Kind::Usage, format!("\"{}\" {why}", location::without_user(text))).hint("name a host or a URL")
+    })
+}
+
+/// The same as git's configuration has it, where it is one that keyfob could answer for.
+pub(super) fn place(url: &str) -> Option<HostPattern> {
+    parse_place(url).ok()
+}
+
+fn parse_place(text: &str) -> Result<HostPattern, location::Unusable> {
     let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (&text[..scheme.len() + 3], rest));
     let (wildcard, rest) = rest.strip_prefix("*.").map_or((false, rest), |rest| (true, rest));
-    let location = Location::parse(&format!("{scheme}{rest}")).map_err(|why| {
-        Error::new(Kind::Usage, format!("\"{}\" {why}", location::without_user(text))).hint("name a host or a URL")
-    })?;
-    Ok(HostPattern { wildcard, location })
+    Ok(HostPattern { wildcard, location: Location::parse(&format!("{scheme}{rest}"))? })
 }
 
 /// What is to be set up: what the command names and a profile answers for, or all of the profile; and with a host every path

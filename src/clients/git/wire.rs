@@ -6,8 +6,8 @@
 
 use std::fmt;
 
+use super::challenge;
 use crate::desk::Credential;
-use crate::escape::escape;
 use crate::model::location::Scheme;
 use crate::model::{Auth, Location};
 use crate::redact::Secrets;
@@ -19,6 +19,8 @@ const LINE_LIMIT: usize = 65_535;
 pub(crate) const INPUT_LIMIT: usize = 1 << 20;
 /// Ours among the `state[]` values of a chain of helpers; what follows names a token.
 const STATE_PREFIX: &str = "keyfob:1:";
+/// What follows that, where the token went as Bearer because the server takes nothing else.
+const AS_BEARER: &str = ":bearer";
 
 /// The answer to the operation `capability`, which has a form of its own (git-credential(1), "CAPABILITY INPUT/OUTPUT
 /// FORMAT").
@@ -155,14 +157,27 @@ impl Attributes {
     /// The fingerprint of the token we gave in the round before, where the server has refused it since: its challenge comes with it.
     /// What is only echoed was not refused.
     pub(crate) fn refused(&self) -> Option<Fingerprint> {
-        self.echoed().filter(|_| !self.wwwauth.is_empty())
+        let (name, is_bearer) = self.echoed().filter(|_| !self.wwwauth.is_empty())?;
+        // As a password it was never sent.
+        let is_seen = is_bearer || !challenge::wants_bearer(&self.wwwauth);
+        is_seen.then(|| Fingerprint::written(name))
     }
 
-    /// The fingerprint of the token we gave in the round before, as it comes back.
-    fn echoed(&self) -> Option<Fingerprint> {
-        let ours =
-            |state: &Vec<u8>| Some(Fingerprint::written(std::str::from_utf8(state).ok()?.strip_prefix(STATE_PREFIX)?));
-        self.state.iter().find_map(ours)
+    /// The fingerprint of the token we gave in the round before, as it comes back, and whether it went as Bearer for the server's sake.
+    fn echoed(&self) -> Option<(&str, bool)> {
+        let ours = self.state.iter().find_map(|state| std::str::from_utf8(state).ok()?.strip_prefix(STATE_PREFIX))?;
+        Some(ours.strip_suffix(AS_BEARER).map_or((ours, false), |name| (name, true)))
+    }
+
+    /// Whether a token goes as Bearer though the profile says Basic: the server takes nothing else. What was begun in one way is gone
+    /// on with in the same.
+    fn wants_bearer(&self) -> bool {
+        self.echoed().map_or_else(|| challenge::wants_bearer(&self.wwwauth), |(_, is_bearer)| is_bearer)
+    }
+
+    /// Whether the server takes Bearer alone, which this git cannot send (2.45 and older): no token that it was given has been seen there.
+    pub(crate) fn cannot_send(&self) -> bool {
+        !self.knows_authtype() && challenge::wants_bearer(&self.wwwauth)
     }
 
     /// What the server said of the token (RFC 6750 section 3): the error of its Bearer challenge, fit to be shown. It may quote
@@ -171,22 +186,7 @@ impl Attributes {
         let text = |bytes: &SecretBytes| Secret::new(String::from_utf8_lossy(bytes.expose()));
         let sent = [self.password.as_ref(), self.credential.as_ref(), self.oauth_refresh_token.as_ref()];
         let sent: Vec<Secret> = sent.into_iter().flatten().map(text).collect();
-        self.challenge_as_sent().map(|words| Secrets::of(&sent).redact(&words))
-    }
-
-    fn challenge_as_sent(&self) -> Option<String> {
-        self.wwwauth.iter().find_map(|header| {
-            let header = String::from_utf8_lossy(header);
-            let parameters =
-                header.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("bearer ")).map(|_| &header[7..])?;
-            let value = |name: &str| {
-                let (_, rest) = parameters.split_once(&format!("{name}=\""))?;
-                rest.split_once('"').map(|(value, _)| escape(value))
-            };
-            let error = value("error")?;
-            let said = [value("error_description"), value("scope").map(|scope| format!("scope \"{scope}\""))];
-            Some(std::iter::once(error).chain(said.into_iter().flatten()).collect::<Vec<_>>().join(": "))
-        })
+        challenge::error(&self.wwwauth).map(|words| Secrets::of(&sent).redact(&words))
     }
 
     /// Where the request is for, if that is a place keyfob could know: https, or http on this machine. Proxies, client
@@ -198,8 +198,7 @@ impl Attributes {
             _ => return None,
         };
         let host = std::str::from_utf8(self.host.as_deref()?).ok()?;
-        let path = std::str::from_utf8(self.path.as_deref().unwrap_or_default()).ok()?;
-        Location::new(scheme, host, path).ok()
+        Location::asked(scheme, host, self.path.as_deref().unwrap_or_default()).ok()
     }
 
     /// The user name the request names, if it is text.
@@ -233,7 +232,8 @@ pub(crate) fn encode(credential: &Credential, auth: Auth, asked: &Attributes) ->
     let mut answer = Answer::default();
     let (authtype, state) = (asked.knows_authtype(), asked.knows_state());
     answer.capabilities(authtype, state)?;
-    if authtype && auth == Auth::Bearer {
+    let for_the_server = auth != Auth::Bearer && asked.wants_bearer();
+    if authtype && (auth == Auth::Bearer || for_the_server) {
         answer.line("authtype", b"Bearer")?;
         answer.line("credential", secret.expose().as_bytes())?;
     } else {
@@ -247,7 +247,8 @@ pub(crate) fn encode(credential: &Credential, auth: Auth, asked: &Attributes) ->
         answer.line("ephemeral", b"1")?;
     }
     if state && asked.echoed().is_none() {
-        answer.line("state[]", format!("{STATE_PREFIX}{}", secret.fingerprint()).as_bytes())?;
+        let how = if authtype && for_the_server { AS_BEARER } else { "" };
+        answer.line("state[]", format!("{STATE_PREFIX}{}{how}", secret.fingerprint()).as_bytes())?;
         answer.line("continue", b"1")?;
     }
     Ok(answer.0)
@@ -394,7 +395,6 @@ mod tests {
             "protocol=smtp\nhost=mail.dev\n",
             "protocol=https\nhost=a.dev@b.dev\n",
             "protocol=https\nhost=a.dev/b\n",
-            "protocol=https\nhost=a.dev\npath=../x\n",
         ] {
             assert_eq!(decode(input.as_bytes()).unwrap().location(), None, "{input}");
         }
@@ -442,6 +442,38 @@ mod tests {
             format!("capability[]=state\n{basic}"),
             "one extra round and no more"
         );
+    }
+
+    /// A server that takes Bearer alone is given that, and in the second round as in the first; what it never saw it did not refuse.
+    #[test]
+    fn bearer_for_the_servers_sake() {
+        let at = credential("oauth2", "at", None);
+        let answer = |asked: &str| {
+            let asked = decode(asked.as_bytes()).unwrap();
+            let answer = String::from_utf8(encode(&at, Auth::Basic, &asked).unwrap()).unwrap();
+            (
+                answer.contains("authtype=Bearer\ncredential=at\n"),
+                asked.refused().is_some(),
+                asked.cannot_send(),
+                answer,
+            )
+        };
+        let can = "capability[]=authtype\ncapability[]=state\n";
+        let (bearer, error) = ("wwwauth[]=Bearer realm=x\n", "wwwauth[]=Bearer error=\"invalid_token\"\n");
+        let (is_bearer, _, cannot, first) = answer(&format!("{can}{bearer}"));
+        let state = first.lines().find(|line| line.starts_with("state[]=")).unwrap();
+        assert!(is_bearer && !cannot && state.ends_with(":bearer"), "{first}");
+        for challenge in [bearer, error] {
+            let (is_bearer, is_refused, ..) = answer(&format!("{can}{challenge}{state}\n"));
+            assert!(is_bearer && is_refused, "{challenge}");
+        }
+        let plain = state.trim_end_matches(":bearer");
+        for (challenge, refused) in [(bearer, false), (error, true), ("wwwauth[]=Basic realm=x\n", true)] {
+            let (is_bearer, is_refused, ..) = answer(&format!("{can}{challenge}{plain}\n"));
+            assert_eq!((is_bearer, is_refused), (false, refused), "{challenge}");
+        }
+        let (is_bearer, _, cannot, _) = answer(bearer);
+        assert!(!is_bearer && cannot, "an older git has no way to send it");
     }
 
     #[test]

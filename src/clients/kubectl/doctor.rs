@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::binding::{self, Told};
 use super::kubeconfig::{TOLD_LIMIT, certificates_of, too_much};
+use super::setup::OTHER_MEANS;
 use super::wire::{NO_SERVER, Way};
 use super::{CLIENT, Kubectl};
 use crate::config::programs::{find, is_program, is_same};
@@ -31,6 +32,8 @@ const KUBERC_LIMIT: u64 = 1 << 20;
 /// A user of the kubeconfig that runs keyfob, with a cluster some context takes it to.
 struct User<'v> {
     name: &'v str,
+    /// All that the kubeconfig says of it.
+    whole: &'v Value,
     exec: &'v Value,
     command: &'v str,
     cluster: &'v Value,
@@ -73,10 +76,16 @@ pub(super) fn examine<'v>(visit: &mut Visit<'v>, concerned: &Concerned<'v>) {
         }
     };
     let users = users(&config);
+    if visit.is_about_all() {
+        look_at_idle(visit, &config, &users);
+    }
     let mut served = Vec::new();
     for user in &users {
         let location = Location::parse(user.server).ok();
         if visit.named.is_some() && visit.named != location.as_ref() {
+            continue;
+        }
+        if !visit.is_about_all() && visit.named.is_none() && !is_of_the_only(visit, user, location.as_ref()) {
             continue;
         }
         let looked_at = look_at(visit, user, location.as_ref());
@@ -136,7 +145,7 @@ fn users(config: &Value) -> Vec<User<'_>> {
             continue;
         }
         if !users.iter().any(|known| (known.name, known.server) == (name, server)) {
-            users.push(User { name, exec, command, cluster, server });
+            users.push(User { name, whole: &user["user"], exec, command, cluster, server });
         }
     }
     users
@@ -205,6 +214,24 @@ fn of_cluster<'a>(config: &'a Config, server: &Location) -> Option<&'a Profile> 
     binding::of_cluster(config, Some(server)).first().copied()
 }
 
+/// Whether a user is of the profile a person asked about.
+fn is_of_the_only(visit: &Visit<'_>, user: &User<'_>, server: Option<&Location>) -> bool {
+    let asked = Kubectl::read(&user.args()).and_then(|command| command.profile);
+    binding::profile(visit.config, asked.as_deref(), server).is_ok_and(|profile| visit.is_about(profile))
+}
+
+/// Users that run keyfob and that no context has.
+fn look_at_idle(visit: &mut Visit<'_>, config: &Value, users: &[User<'_>]) {
+    for user in config["users"].as_array().into_iter().flatten() {
+        let (Some(name), exec) = (user["name"].as_str(), &user["user"]["exec"]) else { continue };
+        if super::setup::is_ours(exec) && !users.iter().any(|known| known.name == name) {
+            let what = format!("user {} of the kubeconfig runs keyfob, and no context has it", escape(name));
+            let mend = Mend::run("kubectl config set-context --current").with(format!("--user={name}"));
+            visit.report.warning(&AREA, what, Some(mend.lead("where the current cluster is meant,")));
+        }
+    }
+}
+
 /// Looks at an entry; the profile and what the cluster gets, where it can be replayed.
 fn look_at<'a>(
     visit: &mut Visit<'a>,
@@ -261,6 +288,15 @@ fn faults(visit: &mut Visit<'_>, user: &User<'_>, profile: &Profile) -> Vec<(Str
     let name = escape(user.name);
     let mut faults = Vec::new();
     let setup = user.setup(Some(profile));
+    for means in OTHER_MEANS.iter().filter(|means| user.whole.get(means).is_some()) {
+        let what = format!("has {means} as well, which kubectl sends before it asks keyfob");
+        let mend = Mend::run("kubectl config unset").with(format!("users.{}.{means}", user.name));
+        if means.starts_with("client-") {
+            visit.report.warning(&AREA, format!("user {name} of the kubeconfig {what}"), Some(mend));
+        } else {
+            faults.push((what, mend));
+        }
+    }
     match user.exec["apiVersion"].as_str().unwrap_or_default() {
         "client.authentication.k8s.io/v1" => {}
         V1BETA1 if user.args().iter().any(|arg| arg == "--api-version") => {}

@@ -42,7 +42,7 @@ pub(crate) struct Lines {
 }
 
 /// What a user of a kubeconfig may have beside `exec`, and what goes before it.
-const OTHER_MEANS: &[&str] = &[
+pub(super) const OTHER_MEANS: &[&str] = &[
     "token",
     "tokenFile",
     "client-certificate",
@@ -319,7 +319,7 @@ fn removal(name: &str, user: &Value, is_old: bool) -> [String; 3] {
 }
 
 /// Whether an `exec` runs keyfob.
-fn is_ours(exec: &Value) -> bool {
+pub(super) fn is_ours(exec: &Value) -> bool {
     let program = Path::new(text(exec, "command")).file_stem().unwrap_or_default();
     program == "keyfob" && exec.get("args").and_then(|args| args.get(0)) == Some(&json!("kubectl"))
 }

@@ -309,9 +309,29 @@ fn whatever_is_wrong_the_rest_is_looked_at() {
     // What cannot be understood is the caller's mistake and no finding.
     assert_eq!(home.doctor(&["ftp://x.dev"]).code, Some(2));
     home.configure("");
-    assert_eq!(
-        home.doctor(&["acme"]).stderr,
-        "keyfob: acme is a profile, and no host\nkeyfob: hint: name a host or a cluster of it, or run: keyfob doctor\n"
-    );
     assert_eq!(home.doctor(&["--audience", "x"]).code, Some(2));
+    let done = home.doctor(&["acme", "--audience", "x"]);
+    assert!(done.code == Some(2) && done.stderr.contains("hint: name the host or the cluster"), "{done:?}");
+}
+
+#[test]
+fn one_profile_alone() {
+    let home = Home::signed_out();
+    let other = workos(&home.provider, "other", "hosts = [\"git.other.dev\"]\naccount = \"bob\"");
+    let file = fs::read_to_string(home.sandbox.config()).unwrap();
+    home.sandbox.configure(&format!("{file}\n{other}"));
+    let all = home.problems(&[]);
+    assert!(all.iter().any(|(what, _)| what.contains("git.other.dev")), "{all:?}");
+    let acme = home.doctor(&["acme"]);
+    assert!(
+        !acme.stdout.contains("other.dev") && !acme.stdout.contains("profile other") && acme.code == Some(0),
+        "{acme:?}"
+    );
+    assert!(acme.stdout.contains("git asks keyfob alone for git.acme.dev"), "{acme:?}");
+    assert!(acme.stdout.contains("user ann runs keyfob"), "{acme:?}");
+    let other = home.doctor(&["other"]);
+    assert!(!other.stdout.contains("acme.dev:") && !other.stdout.contains("user ann"), "{other:?}");
+    assert_eq!(problems(&other).len(), 1, "{other:?}");
+    let unknown = home.doctor(&["acmee"]);
+    assert!(unknown.code == Some(2) && unknown.stderr.contains("no profile is called \"acmee\""), "{unknown:?}");
 }

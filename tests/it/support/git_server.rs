@@ -26,6 +26,8 @@ pub struct GitServer {
     revoke_after: Arc<Mutex<Option<Countdown>>>,
     /// Lets nobody in, whatever they bring.
     closed: Arc<AtomicBool>,
+    /// The one scheme that is taken and offered, `bearer` or `basic`; both where there is none.
+    alone: Arc<Mutex<Option<&'static str>>>,
 }
 
 impl GitServer {
@@ -34,10 +36,17 @@ impl GitServer {
         let (revoke_after, closed) = (Arc::new(Mutex::new(None::<Countdown>)), Arc::new(AtomicBool::new(false)));
         let (served, seen, provider) = (root.to_owned(), Arc::clone(&log), provider.clone());
         let (countdown, shut) = (Arc::clone(&revoke_after), Arc::clone(&closed));
+        let alone = Arc::new(Mutex::new(None));
+        let taken = Arc::clone(&alone);
         let address = http::serve(move |request| {
             let (user, token) = credential(&request);
-            let allowed = provider.accepts(&token) && !shut.load(Ordering::SeqCst);
+            let alone: Option<&str> = *taken.lock().expect("no handler panics");
+            let is_seen = alone.is_none_or(|alone| (alone == "bearer") == (user == "bearer"));
+            let allowed = is_seen && provider.accepts(&token) && !shut.load(Ordering::SeqCst);
             let reply = match (allowed, request.path.split_once("/lfs/")) {
+                (false, _) if alone == Some("basic") => challenge("Basic realm=\"strict\""),
+                (false, _) if alone == Some("bearer") && !is_seen => challenge("Bearer realm=\"strict\""),
+                (false, _) if alone == Some("bearer") => challenge("Bearer error=\"invalid_token\""),
                 (false, _) => refuse(),
                 (true, Some((_, rest))) => large_file(&served, &request, rest),
                 (true, None) => backend(&served, &request),
@@ -56,7 +65,7 @@ impl GitServer {
             seen.lock().expect("no handler panics").push(line);
             reply
         });
-        Self { address, root: root.to_owned(), log, revoke_after, closed }
+        Self { address, root: root.to_owned(), log, revoke_after, closed, alone }
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -76,6 +85,11 @@ impl GitServer {
     /// Kills every access token each time `requests` more have been let in.
     pub fn revoke_each(&self, requests: usize) {
         *self.revoke_after.lock().expect("no handler panics") = Some((requests, Some(requests)));
+    }
+
+    /// Takes and offers that scheme alone from now on: `bearer`, or `basic`.
+    pub fn take_alone(&self, scheme: &'static str) {
+        *self.alone.lock().expect("no handler panics") = Some(scheme);
     }
 
     /// Lets nobody in any more.
@@ -223,10 +237,12 @@ fn credential(request: &Request) -> (String, String) {
     bearer.or_else(|| request.basic()).unwrap_or_else(|| ("-".to_owned(), String::new()))
 }
 
+fn challenge(header: &str) -> Reply {
+    Reply::new(401, "text/plain", "a token, please\n").with("WWW-Authenticate", header)
+}
+
 fn refuse() -> Reply {
-    Reply::new(401, "text/plain", "a token, please\n")
-        .with("WWW-Authenticate", "Basic realm=\"playground\"")
-        .with("WWW-Authenticate", "Bearer error=\"invalid_token\"")
+    challenge("Basic realm=\"playground\"").with("WWW-Authenticate", "Bearer error=\"invalid_token\"")
 }
 
 /// CGI (RFC 3875) as `git http-backend` wants it.
@@ -236,7 +252,7 @@ fn backend(root: &Path, request: &Request) -> Reply {
         .arg("http-backend")
         .env("GIT_PROJECT_ROOT", root)
         .env("GIT_HTTP_EXPORT_ALL", "1")
-        .env("PATH_INFO", &request.path)
+        .env("PATH_INFO", request.path.replace("%20", " "))
         .env("QUERY_STRING", &request.query)
         .env("REQUEST_METHOD", &request.method)
         .env("CONTENT_TYPE", header("content-type"))
