@@ -83,3 +83,6 @@ impl Broker<'_> {
         self.ask_for_code(&slot, &profile.asked_resources(&slot)).map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests;
