@@ -12,11 +12,15 @@ use crate::model::{Endpoints, Server, Slot};
 use crate::oauth::message::{Form, Response, Unreachable};
 use crate::oauth::watch::Patience;
 use crate::secret::Secret;
-use crate::store::Record;
+use crate::store::{Found, Guard, Record, record};
 
 const NOW: Timestamp = 1_000_000;
 
-struct Standing;
+/// A clock that stands still, and how long it was slept by it.
+#[derive(Default)]
+struct Standing {
+    slept: RefCell<Vec<Duration>>,
+}
 
 impl Clock for Standing {
     fn now(&self) -> Timestamp {
@@ -27,7 +31,9 @@ impl Clock for Standing {
         Duration::ZERO
     }
 
-    fn sleep(&self, _how_long: Duration) {}
+    fn sleep(&self, how_long: Duration) {
+        self.slept.borrow_mut().push(how_long);
+    }
 }
 
 /// Somebody at no terminal, who notes what is said.
@@ -96,6 +102,8 @@ impl Http for Wire {
 struct Place {
     config: Config,
     endpoints: Endpoints,
+    id: String,
+    clock: Standing,
     human: Listener,
     wire: Wire,
     store: Store,
@@ -114,15 +122,36 @@ impl Place {
         let folder = tempfile::tempdir().expect("a folder");
         let wire = Wire { status, body, sent: RefCell::default() };
         let store = Store::in_folder(folder.path().join("sessions"));
-        Self { config, endpoints, human: Listener::default(), wire, store, _folder: folder }
+        let id = record::id(&config.profiles[0], &endpoints.token);
+        let (clock, human) = (Standing::default(), Listener::default());
+        Self { config, endpoints, id, clock, human, wire, store, _folder: folder }
     }
 
     fn broker(&self) -> Broker<'_> {
         let profile = &self.config.profiles[0];
         let setting = Setting { profile, endpoints: &self.endpoints, destination: &profile.plain, place: "git.a.dev" };
         let world =
-            World { store: &self.store, clock: &Standing, http: &self.wire, human: &self.human, successor: None };
-        Broker { world, setting, id: "session", what: "git needs to sign in to git.a.dev" }
+            World { store: &self.store, clock: &self.clock, http: &self.wire, human: &self.human, successor: None };
+        Broker { world, setting, id: &self.id, what: "git needs to sign in to git.a.dev" }
+    }
+
+    /// Keeps a session with a token that lives and is to be renewed; the lock that guards it.
+    fn keep(&self) -> Guard<'_> {
+        let token = format!(r#"{{"access_token":"at","received_at":{},"expires_at":{}}}"#, NOW - 290, NOW + 10);
+        let mut guard = self.store.try_lock(&self.id, NOW).expect("a lock").expect("a lock");
+        guard.record = Record {
+            refresh_token: Some(Secret::new("rt_secret")),
+            tokens: [(Slot::default(), serde_json::from_str(&token).unwrap())].into(),
+            renewing_since: Some(NOW),
+            ..Record::default()
+        };
+        guard.save().expect("room");
+        guard
+    }
+
+    /// Where requests went.
+    fn asked(&self) -> Vec<String> {
+        self.wire.sent.take().into_iter().map(|(url, _)| url).collect()
     }
 
     /// What somebody hears of it.
@@ -207,9 +236,74 @@ fn a_session_that_is_not_kept_is_ended_at_the_provider() {
             Got::SignedOut(Some(why)) => assert!(!is_over && why.contains("503"), "{why}"),
             other => panic!("{other:?}"),
         }
-        assert_eq!(
-            place.wire.sent.borrow().iter().map(|(url, _)| url.as_str()).collect::<Vec<_>>(),
-            ["https://a.dev/r"]
-        );
+        assert_eq!(place.asked(), ["https://a.dev/r"]);
     }
+}
+
+/// Nothing of what it began is kept, and what the server quotes of what is kept is not shown.
+#[test]
+fn a_client_is_tried_by_beginning_a_sign_in_that_nobody_is_shown() {
+    let quoting = r#"{"error":"invalid_client","error_description":"not with rt_secret"}"#;
+    for (status, body, is_well) in [
+        (200, r#"{"device_code":"dc","user_code":"ABCD","verification_uri":"https://a.dev"}"#, true),
+        (400, quoting, false),
+    ] {
+        let place = Place::answering(status, body.to_owned());
+        drop(place.keep());
+        let before = place.store.peek(&place.id).expect("a record");
+        match place.broker().check() {
+            Ok(()) => assert!(is_well),
+            Err(NoCode::Refused(error)) => assert!(!is_well && !error.words().contains("rt_secret"), "{error:?}"),
+            Err(other) => panic!("{other:?}"),
+        }
+        assert_eq!(place.asked(), ["https://a.dev/d"]);
+        assert!(place.human.heard.take().is_empty());
+        assert_eq!(place.store.peek(&place.id).expect("a record"), before);
+    }
+}
+
+/// The one it was left to sends the refresh token, whatever is written down for those who are not to wait for it.
+#[cfg(unix)]
+#[test]
+fn a_renewal_is_carried_out_with_the_lock_it_was_left() {
+    let place = Place::answering(200, r#"{"access_token":"new","expires_in":300}"#.to_owned());
+    let mut guard = place.keep();
+    let lock = guard.share_lock().expect("it can be shared");
+    drop(guard);
+    let busy = place.broker().perform(&mut Hands::default(), Effect::TryLock).expect("an answer");
+    assert_eq!(busy, Got::Busy, "what is left is held");
+    place.broker().renew(Ask::default(), lock);
+    assert_eq!(place.asked(), ["https://a.dev/t"]);
+    let kept = place.store.peek(&place.id).expect("a record").expect("a record");
+    assert_eq!(kept.tokens[&Slot::default()].access_token.expose(), "new");
+}
+
+#[test]
+fn a_record_that_was_looked_at_already_is_not_read_again() {
+    let place = Place::answering(200, String::new());
+    drop(place.keep());
+    let Found::Record(looked) = place.store.read(&place.id).expect("a record") else { panic!("it is there") };
+    let mut hands = Hands::looked(Some(*looked));
+    let path = place.store.folder().join(format!("{}.json", place.id));
+    std::fs::remove_file(path).expect("it was there");
+    for is_there in [true, false] {
+        let got = place.broker().perform(&mut hands, Effect::Peek).expect("an answer");
+        assert_eq!(matches!(got, Got::Record(Some(_))), is_there, "{got:?}");
+    }
+}
+
+#[test]
+fn waiting_counts_the_seconds_of_a_code_and_grows_for_a_lock() {
+    let place = Place::answering(200, String::new());
+    let (broker, mut hands) = (place.broker(), Hands::default());
+    let slept = broker.perform(&mut hands, Effect::Sleep { seconds: 2, expires_at: NOW + 90 }).expect("an answer");
+    assert_eq!(slept, Got::Waited(Duration::from_secs(2)));
+    assert_eq!(place.human.heard.take(), ["90 s left", "90 s left"]);
+    assert_eq!(place.clock.slept.take(), [Duration::from_secs(1); 2]);
+    for _ in 0..100 {
+        broker.perform(&mut hands, Effect::Pause).expect("an answer");
+    }
+    let slept = place.clock.slept.take();
+    assert!(slept[0] < Duration::from_millis(20), "the first is short");
+    assert!(slept.iter().any(|pause| *pause > Duration::from_millis(40)), "each is by chance, but not a hundred");
 }
