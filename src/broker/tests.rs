@@ -16,7 +16,7 @@ use crate::store::{Found, Guard, Record, record};
 
 const NOW: Timestamp = 1_000_000;
 
-/// A clock that stands still, and how long it was slept by it.
+/// A clock whose seconds stand still, and how long was slept by it.
 #[derive(Default)]
 struct Standing {
     slept: RefCell<Vec<Duration>>,
@@ -28,7 +28,7 @@ impl Clock for Standing {
     }
 
     fn elapsed(&self) -> Duration {
-        Duration::ZERO
+        self.slept.borrow().iter().sum()
     }
 
     fn sleep(&self, how_long: Duration) {
@@ -269,10 +269,10 @@ fn a_renewal_is_carried_out_with_the_lock_it_was_left() {
     let place = Place::answering(200, r#"{"access_token":"new","expires_in":300}"#.to_owned());
     let mut guard = place.keep();
     let lock = guard.share_lock().expect("it can be shared");
-    drop(guard);
     let busy = place.broker().perform(&mut Hands::default(), Effect::TryLock).expect("an answer");
-    assert_eq!(busy, Got::Busy, "what is left is held");
+    assert_eq!(busy, Got::Busy, "no other than what is left is to be had");
     place.broker().renew(Ask::default(), lock);
+    drop(guard);
     assert_eq!(place.asked(), ["https://a.dev/t"]);
     let kept = place.store.peek(&place.id).expect("a record").expect("a record");
     assert_eq!(kept.tokens[&Slot::default()].access_token.expose(), "new");
