@@ -18,6 +18,7 @@ use clap::{ArgMatches, Command, FromArgMatches, Subcommand};
 
 use crate::doctor::{Concerned, Version, Visit};
 use crate::error::Result;
+use crate::human::presence::Stderr;
 use crate::mend::Argv;
 use crate::model::Profile;
 use crate::setup::How;
@@ -42,6 +43,8 @@ pub(crate) struct Client {
     place: u8,
     /// The names it looks for a helper under, which are links to us.
     pub(crate) links: &'static [&'static str],
+    /// What it does with what we say on stderr.
+    pub(crate) stderr: Stderr,
     /// Adds what it may say on the command line.
     lines: fn(Command) -> Command,
     /// Reads that.

@@ -11,12 +11,27 @@ use crate::oauth::device::Pending;
 /// Where the time left is not rewritten, the last such seconds of it are said.
 const LAST: i64 = 60;
 
+/// A coding agent that runs us.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Agent {
+    pub(super) name: &'static str,
+    /// We wait for the approval, while the agent may be asked what it waits for.
+    pub(super) is_waiting: bool,
+}
+
+/// The prompt on a terminal where its code stands already.
+pub(super) fn repeated(prompt: &Prompt<'_>, layout: &Layout) -> String {
+    let code = escape(&prompt.pending.user_code);
+    sentence(&format!("{} as well, with the same code {code}", escape(prompt.what)), layout)
+}
+
 /// The prompt, whole.
-pub(super) fn text(prompt: &Prompt<'_>, hostname: &str, layout: &Layout) -> String {
-    let Prompt { what, profile, account, pending, opens_browser: _, now } = prompt;
+pub(super) fn text(prompt: &Prompt<'_>, agent: Option<Agent>, hostname: &str, layout: &Layout) -> String {
+    let Prompt { what, profile, account, pending, opens_browser: _, is_repeated: _, now } = prompt;
     let Pending { user_code, verification_uri, verification_uri_complete, .. } = pending;
     let account = account.map(|account| format!(", account {}", escape(account))).unwrap_or_default();
-    let mut text = sentence(&format!("{} ({}{account})", escape(what), escape(profile)), layout);
+    let by = agent.map(|agent| format!(", run by {}", agent.name)).unwrap_or_default();
+    let mut text = sentence(&format!("{} ({}{account}{by})", escape(what), escape(profile)), layout);
     let _ = writeln!(text, "keyfob:   open {}", defuse(verification_uri));
     let (bold, reset) = if layout.bold { (BOLD, RESET) } else { ("", "") };
     let _ = writeln!(text, "keyfob:   code {bold}{}{reset}", escape(user_code));
@@ -27,7 +42,10 @@ pub(super) fn text(prompt: &Prompt<'_>, hostname: &str, layout: &Layout) -> Stri
     if !layout.rewrites {
         let _ = write!(last, "; {} left", clock::span(pending.expires_at - now));
     }
-    let last = sentence(&last, layout);
+    let mut last = sentence(&last, layout);
+    if agent.is_some_and(|agent| agent.is_waiting) {
+        last += &sentence("waiting for the approval; show this to the person", layout);
+    }
     if let (Some(complete), Some((columns, rows))) = (verification_uri_complete, layout.picture) {
         // Below the prompt come the time left and the cursor.
         let below = usize::from(layout.rewrites) + 1;
@@ -98,15 +116,30 @@ mod tests {
     }
 
     fn shown(user_code: &str, complete: &str, layout: Layout) -> String {
+        shown_to(None, user_code, complete, layout)
+    }
+
+    fn shown_to(agent: Option<Agent>, user_code: &str, complete: &str, layout: Layout) -> String {
         let prompt = Prompt {
             what: "git needs to sign in to git.acme.dev",
             profile: "profile acme at WorkOS AuthKit",
             account: Some("ann@acme.dev"),
             pending: &pending(user_code, complete),
             opens_browser: false,
+            is_repeated: false,
             now: 1_010,
         };
-        text(&prompt, "laptop", &layout)
+        text(&prompt, agent, "laptop", &layout)
+    }
+
+    #[test]
+    fn an_agent_is_named_and_told_what_to_do() {
+        let by = |is_waiting| shown_to(Some(Agent { name: "Codex", is_waiting }), "ABCD", COMPLETE, Layout::default());
+        assert!(by(false).starts_with(
+            "keyfob: git needs to sign in to git.acme.dev (profile acme at WorkOS AuthKit, account ann@acme.dev, run by Codex)\n"
+        ));
+        let last = "keyfob: waiting for the approval; show this to the person\n";
+        assert!(by(true).ends_with(last) && !by(false).contains("waiting"));
     }
 
     #[test]
@@ -130,9 +163,10 @@ mod tests {
             account: None,
             pending: &pending("WDJB-MJHT", complete),
             opens_browser: false,
+            is_repeated: false,
             now: 1_000,
         };
-        assert!(include_str!("../../README.md").contains(&text(&prompt, "laptop", &Layout::default())));
+        assert!(include_str!("../../README.md").contains(&text(&prompt, None, "laptop", &Layout::default())));
     }
 
     #[test]

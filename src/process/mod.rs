@@ -33,11 +33,7 @@ pub(crate) fn parent() -> Option<Parent> {
 /// The processes above this one, the nearest first, each looked up when it is asked for; as far as the system tells (Linux), and no
 /// farther than a helper is below whoever wants a credential.
 pub(crate) fn ancestors() -> impl Iterator<Item = Parent> {
-    #[cfg(unix)]
-    let first = std::os::unix::process::parent_id();
-    #[cfg(not(unix))]
-    let first = 1;
-    let mut number = first;
+    let mut number = parent_number();
     std::iter::from_fn(move || {
         let (process, above) = look_up(number).filter(|_| number > 1)?;
         number = above;
@@ -54,6 +50,37 @@ pub(crate) fn this() -> Option<Parent> {
 /// A process, and the number of the one that runs it.
 fn look_up(number: u32) -> Option<(Parent, u32)> {
     parse_stat(number, &fs::read_to_string(format!("/proc/{number}/stat")).ok()?)
+}
+
+/// The number of the process that runs this one; the same for ever where the system does not tell when that has ended.
+pub(crate) fn parent_number() -> u32 {
+    #[cfg(unix)]
+    let number = std::os::unix::process::parent_id();
+    #[cfg(not(unix))]
+    let number = 1;
+    number
+}
+
+/// Whether whoever was to read our answer has closed its end of stdout; none where that is a file or a terminal, which nobody
+/// closes.
+#[cfg(unix)]
+pub(crate) fn is_answer_unread() -> Option<bool> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::fs::{FileType, fstat};
+    let stdout = io::stdout();
+    let kind = FileType::from_raw_mode(fstat(&stdout).ok()?.st_mode);
+    if !matches!(kind, FileType::Fifo | FileType::Socket) {
+        return None;
+    }
+    let mut ends = [PollFd::new(&stdout, PollFlags::OUT)];
+    poll(&mut ends, Some(&Timespec::default())).ok()?;
+    Some(ends[0].revents().intersects(PollFlags::ERR | PollFlags::HUP))
+}
+
+/// Not told: only a write would tell, and there is nothing to write yet.
+#[cfg(not(unix))]
+pub(crate) fn is_answer_unread() -> Option<bool> {
+    None
 }
 
 /// The file this process runs, as it was started.

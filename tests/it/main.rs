@@ -12,6 +12,7 @@ mod refresh;
 // A thousand processes at once.
 mod crowd;
 // When nobody is there to be asked.
+mod agents;
 mod persons;
 mod presence;
 // What a person sees on a terminal.

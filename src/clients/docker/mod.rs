@@ -20,7 +20,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, matching};
 use crate::desk::{Errand, setup_command};
 use crate::error::{Error, Kind, Result};
-use crate::human::presence::Asker;
+use crate::human::presence::{Asker, Stderr};
 use crate::mend::Mend;
 use crate::model::location::Scheme;
 use crate::model::{Ask, Destination, Location, Profile, Want};
@@ -42,6 +42,7 @@ pub(super) const CLIENT: Client = Client {
     verb: Verb::Own,
     place: 1,
     links: &[LINK],
+    stderr: Stderr::OnFailure,
     lines: |command| Docker::augment_args(command).about("What docker and its kin run, as their credential helper"),
     call: |matches| Ok(Box::new(Docker::from_arg_matches(matches)?)),
     // No option of clap's: docker's helpers have a usage of their own.
@@ -306,7 +307,7 @@ impl Owner<'_> {
         Errand {
             profile: self.profile,
             destination: self.destination,
-            asker: Asker::PLAIN,
+            asker: Asker { stderr: CLIENT.stderr, ..Asker::PLAIN },
             what,
             place,
             opens_browser: true,

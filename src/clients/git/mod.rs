@@ -18,7 +18,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, environment, matching, programs};
 use crate::desk::{Errand, Inline, config, now, setup_command};
 use crate::error::{Error, Kind, Result};
-use crate::human::presence::Asker;
+use crate::human::presence::{Asker, Stderr};
 use crate::model::{Ask, Destination, ParentId, Profile, Want};
 use crate::output::{BY_HAND, print, refuse_terminal, report};
 use crate::process::{self, Parent};
@@ -35,6 +35,7 @@ pub(super) const CLIENT: Client = Client {
     verb: Verb::Own,
     place: 0,
     links: &[LINK],
+    stderr: Stderr::Free,
     lines: |command| Git::augment_args(command).about("What git runs, as its credential helper"),
     call: |matches| Ok(Box::new(Git::from_arg_matches(matches)?)),
     linked: |args| Ok(Box::new(GitHelper::try_parse_from(args)?.git)),
@@ -80,6 +81,7 @@ const GIT: Asker = Asker {
         let value = configured("credential.interactive")?.to_ascii_lowercase();
         matches!(value.as_str(), "never" | "false" | "no" | "off" | "0").then_some("credential.interactive")
     },
+    stderr: CLIENT.stderr,
     ..Asker::PLAIN
 };
 

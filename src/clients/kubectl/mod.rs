@@ -19,7 +19,7 @@ use crate::config::environment;
 use crate::desk::{Errand, Inline, config, setup_command};
 use crate::error::{Error, Kind, Result};
 use crate::escape::escape;
-use crate::human::presence::Asker;
+use crate::human::presence::{Asker, Stderr};
 use crate::human::terminal::Terminal;
 use crate::human::{Human, Presence};
 use crate::model::{Ask, Destination, Location};
@@ -37,6 +37,7 @@ pub(super) const CLIENT: Client = Client {
     verb: Verb::Own,
     place: 2,
     links: &[],
+    stderr: Stderr::Free,
     lines: |command| Kubectl::augment_args(command).about("What kubectl runs, as its exec credential plugin"),
     call: |matches| Ok(Box::new(Kubectl::from_arg_matches(matches)?)),
     linked: |_| unreachable!("no link is called so"),
@@ -84,6 +85,9 @@ impl Call for Kubectl {
         None
     }
 }
+
+/// Programs that run a plugin which failed up to five times, one time after the other.
+const REPEATING: &[&str] = &["kubectl", "helm", "k9s", "oc"];
 
 /// A kubectl that asks its server what it can do gives up on the answer, and so on us, after 32 seconds (client-go,
 /// discovery).
@@ -137,7 +141,8 @@ fn answer(command: &Kubectl) -> Result<String> {
         (None, _) => "the cluster".to_owned(),
     };
     let what = format!("{} needs to sign in to {place}", escape(client));
-    let errand = Errand { profile, destination, asker: Asker::PLAIN, what, place, opens_browser: true };
+    let asker = Asker { stderr: CLIENT.stderr, ..Asker::PLAIN };
+    let errand = Errand { profile, destination, asker, what, place, opens_browser: true };
 
     // The protocol cannot say that a token was refused. A client that asks again for one that lives says it all the same;
     // one that does not even tell what it wants asks again for no reason.
@@ -148,7 +153,8 @@ fn answer(command: &Kubectl) -> Result<String> {
     let suspected = asking
         .filter(|_| !profile.preset.refresh_ends_earlier_tokens())
         .and_then(|parent| markers.given(&parent.id, &marker(parent)));
-    let ask = Ask { suspected, parent: parent.as_ref().map(|parent| parent.id.clone()), ..errand.ask() };
+    let repeats = REPEATING.iter().any(|name| client.starts_with(name));
+    let ask = Ask { suspected, parent: parent.as_ref().map(|parent| parent.id.clone()), repeats, ..errand.ask() };
     let token = errand.obtain(ask)?;
     if clock.elapsed() > PATIENCE {
         tell_that_it_took_long();
