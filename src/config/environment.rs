@@ -120,6 +120,11 @@ pub(crate) fn is_ssh() -> bool {
     ["SSH_CONNECTION", "SSH_TTY"].iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
+/// `WSL_DISTRO_NAME` or `WSL_INTEROP`: a Linux below Windows, which can run its programs.
+pub(crate) fn is_wsl() -> bool {
+    ["WSL_DISTRO_NAME", "WSL_INTEROP"].iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
 /// `KEYFOB_PLAIN`: lines of text alone, for screen readers and logs: no colours, no pictures, nothing rewritten.
 pub(crate) fn plain() -> bool {
     is_on("KEYFOB_PLAIN")

@@ -18,6 +18,7 @@ use std::cell::{OnceCell, RefCell};
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 
+use super::browser::Opened;
 use super::presence::{Asker, Stderr, Stream};
 use super::screen::{ERASE_ABOVE, Layout, Screen, size};
 use super::{Human, Presence, Prompt, browser, prompt, signs};
@@ -173,11 +174,12 @@ impl Human for Terminal {
             return;
         }
         let Pending { user_code, verification_uri, verification_uri_complete, expires_at, .. } = prompt.pending;
-        if self.opens_browser
-            && prompt.opens_browser
-            && browser::open(verification_uri_complete.as_ref().unwrap_or(verification_uri))
-        {
-            self.tell("a browser opens; compare the code there");
+        if self.opens_browser && prompt.opens_browser && self.is_here() {
+            match browser::open(verification_uri_complete.as_ref().unwrap_or(verification_uri)) {
+                Opened::Yes => self.tell("a browser opens; compare the code there"),
+                Opened::Perhaps(name) => self.tell(&format!("{name} is to open the page; compare the code there")),
+                Opened::No => {}
+            }
         }
         let (user_code, life) = (user_code.clone(), expires_at - prompt.now);
         *self.asked.borrow_mut() = Some(Asked { user_code, life, left: life + 1, counts_down: false });

@@ -10,7 +10,9 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use crate::clock::{Clock, SystemClock};
 use crate::model::ParentId;
 pub(crate) use ask::{Answer, With, ask};
 pub(crate) use successor::{Successor, left_lock};
@@ -121,20 +123,54 @@ fn parse_stat(number: u32, stat: &str) -> Option<(Parent, u32)> {
     Some((Parent { id: ParentId::new(number, started), name: name.to_owned() }, above))
 }
 
-/// Starts a command and lets it go; whether it started. It holds none of our streams, and nobody waits for it.
-pub(crate) fn detach(words: &[String]) -> bool {
-    let Some((program, args)) = words.split_first() else { return false };
+/// What became of a command that was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Launched {
+    /// It ended with 0.
+    Ended,
+    /// It runs on.
+    Runs,
+    /// It did not start, or ended with something else.
+    Failed,
+}
+
+/// Starts a command, looks for a while what becomes of it, and lets it go. It holds none of our streams.
+pub(crate) fn launch(words: &[String], patience: Duration) -> Launched {
+    let Some((program, args)) = words.split_first() else { return Launched::Failed };
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     // Its own process group: a Ctrl-C that ends us, or the client, does not end a browser.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    command.spawn().is_ok()
+    let Ok(mut child) = command.spawn() else { return Launched::Failed };
+    let clock = SystemClock::new();
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) if status.success() => return Launched::Ended,
+            Ok(None) if clock.elapsed() < patience => clock.sleep(Duration::from_millis(10)),
+            Ok(None) => return Launched::Runs,
+            _ => return Launched::Failed,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn a_launcher_fails_ends_or_runs_on() {
+        let launched = |script: &str, millis| {
+            let words = ["/bin/sh", "-c", script].map(str::to_owned);
+            launch(&words, Duration::from_millis(millis))
+        };
+        assert_eq!(launched("exit 0", 60_000), Launched::Ended);
+        assert_eq!(launched("exit 3", 60_000), Launched::Failed);
+        assert_eq!(launched("exec sleep 2", 1), Launched::Runs);
+        assert_eq!(launch(&["/nowhere/keyfob".to_owned()], Duration::ZERO), Launched::Failed);
+        assert_eq!(launch(&[], Duration::ZERO), Launched::Failed);
+    }
 
     #[test]
     fn a_name_may_hold_anything() {

@@ -35,6 +35,9 @@ mod house;
 // What Bazel says and hears.
 #[cfg(unix)]
 mod background;
+// Where a browser is opened, and what is said of it.
+#[cfg(target_os = "linux")]
+mod browser;
 mod bazel;
 // login, token.
 mod commands;
