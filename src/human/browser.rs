@@ -120,7 +120,8 @@ fn with_address(mut words: Vec<String>, url: &str) -> Vec<String> {
 
 /// Opens `url` where that makes sense.
 pub(crate) fn open(url: &str) -> Opened {
-    for mut words in Desktop::here().commands(url, |path| path.starts_with('/') && programs::is_program(path.as_ref())) {
+    for mut words in Desktop::here().commands(url, |path| path.starts_with('/') && programs::is_program(path.as_ref()))
+    {
         let Some(program) = words.first().and_then(|program| programs::resolve(program.as_ref())) else { continue };
         let name = program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         words[0] = program.to_string_lossy().into_owned();
@@ -140,7 +141,11 @@ mod tests {
     const URL: &str = "https://a.dev/?user_code=AB;rm";
 
     fn lines(desktop: &Desktop) -> Vec<String> {
-        desktop.commands(URL, |path| path == "/home/a b/helpers/browser.sh").iter().map(|words| words.join(" | ")).collect()
+        desktop
+            .commands(URL, |path| path == "/home/a b/helpers/browser.sh")
+            .iter()
+            .map(|words| words.join(" | "))
+            .collect()
     }
 
     fn named(browser: &str) -> Desktop {
@@ -174,7 +179,10 @@ mod tests {
                 assert_eq!(lines(&desktop), expected, "{what}");
             }
         }
-        assert!(lines(&Desktop { wsl: true, ..seen })[0].starts_with("wslview"), "Windows before what WSL draws itself");
+        assert!(
+            lines(&Desktop { wsl: true, ..seen })[0].starts_with("wslview"),
+            "Windows before what WSL draws itself"
+        );
         for other in ["file:///etc/passwd", "javascript:alert(1)", "-P", "ftp://a.dev"] {
             assert!(named("firefox").commands(other, |_| false).is_empty(), "{other}");
         }

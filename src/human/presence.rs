@@ -19,12 +19,20 @@ pub(crate) struct Asker {
     pub(crate) is_off_by_setting: fn() -> Option<&'static str>,
     /// What its stderr is for.
     pub(crate) stderr: Stderr,
+    /// The program behind it that wants the credential, where that is another and can be told.
+    pub(crate) behind: fn() -> Option<String>,
 }
 
 impl Asker {
     /// One that says nothing about it.
-    pub(crate) const PLAIN: Self =
-        Self { is_wanted: false, never: None, is_off: || None, is_off_by_setting: || None, stderr: Stderr::Free };
+    pub(crate) const PLAIN: Self = Self {
+        is_wanted: false,
+        never: None,
+        is_off: || None,
+        is_off_by_setting: || None,
+        stderr: Stderr::Free,
+        behind: || None,
+    };
     /// A command a person typed for its own sake.
     pub(crate) const WANTED: Self = Self { is_wanted: true, ..Self::PLAIN };
 }

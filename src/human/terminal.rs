@@ -20,6 +20,7 @@ use std::io::{self, IsTerminal, Write};
 
 use super::browser::Opened;
 use super::presence::{Asker, Stderr, Stream};
+use super::prompt::By;
 use super::screen::{ERASE_ABOVE, Layout, Screen, size};
 use super::{Human, Presence, Prompt, browser, prompt, signs};
 use crate::config::environment::{self, Interactive};
@@ -165,10 +166,10 @@ impl Human for Terminal {
 
     fn ask(&self, prompt: &Prompt<'_>) {
         let agent = environment::agent();
-        let by = agent.map(|name| prompt::Agent { name, is_waiting: self.is_here() });
+        let by = By { program: (self.asker.behind)(), agent, is_awaited: agent.is_some() && self.is_here() };
         self.say(|place| match place {
             Place::Terminal(layout) if prompt.is_repeated => prompt::repeated(prompt, &layout),
-            place => prompt::text(prompt, by, &hostname(), &place.layout()),
+            place => prompt::text(prompt, &by, &hostname(), &place.layout()),
         });
         if prompt.is_repeated {
             return;

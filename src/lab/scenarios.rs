@@ -83,7 +83,11 @@ pub(super) fn of_renewals() -> Vec<(Scenario, bool)> {
                     Some(signed_in(400)),
                 )
             }
-            .reaching(&["a refusal received", "a sign-in approved", "a person behind an agent told of a code"]),
+            .reaching(&[
+                "a refusal received",
+                "a sign-in approved",
+                "a person behind an agent told of a code",
+            ]),
             false,
         ),
         (

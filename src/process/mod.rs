@@ -44,6 +44,11 @@ pub(crate) fn ancestors() -> impl Iterator<Item = Parent> {
     .take(6)
 }
 
+/// Whether a program of that name is a shell: it stands between us and whoever gave it a command line.
+pub(crate) fn is_shell(name: &str) -> bool {
+    matches!(name, "sh" | "bash" | "dash" | "zsh" | "fish" | "ksh" | "busybox")
+}
+
 /// This process as a child of its own would see it.
 pub(crate) fn this() -> Option<Parent> {
     look_up(std::process::id()).map(|(this, _)| this)

@@ -299,8 +299,7 @@ mod with_a_terminal {
     fn a_client_that_repeats_itself_is_not_kept_waiting() {
         let provider = provider();
         let sandbox = Sandbox::signed_up(&provider);
-        std::os::unix::fs::symlink("/bin/sh", sandbox.home().join("kubectl")).unwrap();
-        let mut command = sandbox.command(sandbox.home().join("kubectl"));
+        let mut command = sandbox.command(crate::support::sandbox::shell_called("kubectl", &sandbox.home()));
         command.args(["-c", "for i in 1 2 3 4 5; do keyfob kubectl; done >answer"]);
         command.env_remove("CI").env("CODEX_THREAD_ID", "t1");
         let done = run(command, "");

@@ -70,7 +70,11 @@ fn browser_is_honoured_over_ssh_and_without_a_display() {
 
 #[test]
 fn over_ssh_nothing_else_is_opened_and_without_a_display_neither() {
-    for set in [&[("SSH_CONNECTION", "a 1 b 22"), ("DISPLAY", ":10")][..], &[("SSH_TTY", "/dev/pts/1"), ("DISPLAY", ":10")], &[]] {
+    for set in [
+        &[("SSH_CONNECTION", "a 1 b 22"), ("DISPLAY", ":10")][..],
+        &[("SSH_TTY", "/dev/pts/1"), ("DISPLAY", ":10")],
+        &[],
+    ] {
         let desk = Desk::new();
         for name in ["xdg-open", "gio", "x-www-browser", "wslview"] {
             desk.launcher(name, "");

@@ -36,9 +36,9 @@ mod house;
 #[cfg(unix)]
 mod background;
 // Where a browser is opened, and what is said of it.
+mod bazel;
 #[cfg(target_os = "linux")]
 mod browser;
-mod bazel;
 // login, token.
 mod commands;
 // What is kept: for people, and as an inventory for programs.

@@ -82,6 +82,7 @@ const GIT: Asker = Asker {
         matches!(value.as_str(), "never" | "false" | "no" | "off" | "0").then_some("credential.interactive")
     },
     stderr: CLIENT.stderr,
+    behind,
     ..Asker::PLAIN
 };
 
@@ -349,13 +350,35 @@ fn is_gits_transport() -> bool {
 
 /// Who asks: nearest above us, but for shells and git's own wrapper; and whether that was between.
 fn asker() -> Option<(Parent, bool)> {
-    const BETWEEN: &[&str] = &["sh", "bash", "dash", "busybox", "git", "git-credential-", "git-credential"];
     let mut through_git = false;
     for above in process::ancestors() {
-        if !BETWEEN.contains(&above.name.as_str()) {
+        if !is_between(&above.name) {
             return Some((above, through_git));
         }
         through_git |= above.name == "git";
+    }
+    None
+}
+
+fn is_between(name: &str) -> bool {
+    process::is_shell(name) || ["git", "git-credential-", "git-credential"].contains(&name)
+}
+
+/// Who runs `git credential`, as git-lfs does; git itself is nobody behind it.
+fn behind() -> Option<String> {
+    let names: Vec<String> = process::ancestors().map(|above| above.name).collect();
+    behind_git(names.iter().map(String::as_str)).map(str::to_owned)
+}
+
+/// The same of the names above us, the nearest first. A shell is a person who tries it by hand.
+fn behind_git<'a>(above: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut nearer = "";
+    for name in above {
+        if !is_between(name) {
+            let is_git = name.starts_with("git-remote-") || name.starts_with("git-http-");
+            return (nearer == "git" && !is_git).then_some(name);
+        }
+        nearer = name;
     }
     None
 }
@@ -396,4 +419,24 @@ fn told(asked: &Attributes) -> String {
         wwwauth.len(),
         yes(!state.is_empty()),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_runs_git_credential_is_named_and_git_itself_is_not() {
+        for (above, name) in [
+            ("git sh git git-lfs git bash", Some("git-lfs")),
+            ("git git python3 bash", Some("python3")),
+            ("git sh git-remote-http git bash", None),
+            ("sh git-remote-http git", None),
+            ("git sh git bash tmux", None),
+            ("git sh git", None),
+            ("", None),
+        ] {
+            assert_eq!(behind_git(above.split_whitespace()), name, "{above}");
+        }
+    }
 }

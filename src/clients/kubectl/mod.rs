@@ -118,7 +118,7 @@ fn answer(command: &Kubectl) -> Result<String> {
     let config = config(&command.inline)?;
     let server = server(&asked)?;
     let parent = process::parent();
-    let client = parent.as_ref().map_or("kubectl", |parent| parent.name.as_str());
+    let client = super::asking(parent.iter(), CLIENT.name, &[]);
     let told = || server.as_ref().map_or_else(|| "no server".to_owned(), ToString::to_string);
     trace!("{client} says: {}, KUBERNETES_EXEC_INFO: {}", told(), yes(variable.is_some()));
     let profile = binding::profile(&config, command.profile.as_deref(), server.as_ref())?;
