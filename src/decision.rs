@@ -224,6 +224,7 @@ mod tests {
             code_verifier: None,
             selects_account: false,
             in_advance: false,
+            told_to: None,
             unknown: Map::new(),
         }
     }

@@ -4,8 +4,9 @@ use std::fs::File;
 use std::time::Duration;
 
 use super::Broker;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::machine::{Aside, Call, Effect, Got, Machine, NoCode, Outcome, Setting};
+use crate::mend::Mend;
 use crate::model::{Ask, Slot};
 use crate::oauth::answer::{self, Answer};
 use crate::oauth::device::{self, Pending};
@@ -56,7 +57,12 @@ impl<'a> Broker<'a> {
         let (mut machine, mut effect) = Machine::begin(ask);
         loop {
             let got = match effect {
-                Effect::End(outcome) => return outcome,
+                Effect::End(outcome) => {
+                    if let Outcome::Failed(error) = &outcome {
+                        self.world.human.failed(error);
+                    }
+                    return outcome;
+                }
                 effect => self.perform(&mut hands, effect).unwrap_or_else(Got::Failed),
             };
             let asides;
@@ -106,6 +112,8 @@ impl<'a> Broker<'a> {
             Effect::TryLogin => self.try_login(hands)?,
             Effect::Send(call) => self.send(call)?,
             Effect::SignOut(session) => Got::SignedOut(self.sign_out(&session)),
+            // What came and is not on the disk is nobody else's to have again, whoever waits for it.
+            Effect::Pause if hands.hold.is_none() && self.world.human.is_left() => return Err(left()),
             Effect::Pause => {
                 let began = clock.elapsed();
                 clock.sleep(jitter(hands.attempts));
@@ -114,6 +122,9 @@ impl<'a> Broker<'a> {
             }
             Effect::Sleep { seconds, expires_at } => {
                 for _ in 0..seconds {
+                    if self.world.human.is_left() {
+                        return Err(left());
+                    }
                     self.world.human.waiting(expires_at - clock.now());
                     clock.sleep(Duration::from_secs(1));
                 }
@@ -279,4 +290,10 @@ impl<'a> Broker<'a> {
             Err(unreachable) => Answer::Unreachable(unreachable),
         }
     }
+}
+
+/// Whoever asked has ended, and nobody reads the answer.
+fn left() -> Error {
+    Error::new(Kind::Transient, "whoever asked is gone, and nobody is waited for any more")
+        .hint(Mend::wait("run the command again; a code that was shown goes on to work"))
 }

@@ -12,14 +12,10 @@ use crate::store::Record;
 use crate::store::markers::Markers;
 
 impl Broker<'_> {
-    /// Shows a code. Whoever only waits, on a terminal where it stands already, says so in a line.
+    /// Shows a code. Whoever only waits, on a terminal where it stands already, says so there in a line.
     pub(super) fn show(&self, pending: &Pending, role: Role) {
         let profile = self.setting.profile;
-        if !self.is_first_here(&pending.user_code) && role != Role::TakingOver {
-            let code = escape(&pending.user_code);
-            self.world.human.tell(&format!("{} as well, with the same code {code}", self.what));
-            return;
-        }
+        let is_repeated = !self.is_first_here(&pending.user_code) && role != Role::TakingOver;
         let title = match &profile.name {
             Some(name) => format!("profile {name} at {}", profile.preset.title),
             None => format!("client {} at {}", profile.client_id, profile.preset.title),
@@ -30,6 +26,7 @@ impl Broker<'_> {
             account: profile.account.as_deref(),
             pending,
             opens_browser: role == Role::Starting,
+            is_repeated,
             now: self.world.clock.now(),
         });
     }
@@ -52,15 +49,13 @@ impl Broker<'_> {
             markers.sweep(now);
         }
         let Some(user_code) = user_code else { return };
-        if !self.is_first_here(&format!("{user_code} approved")) {
-            return;
-        }
+        let is_said = !self.is_first_here(&format!("{user_code} approved"));
         let who = record.email.as_deref().or(record.subject.as_deref());
         let who = who.map(|who| format!(" as {}", escape(who))).unwrap_or_default();
         let destination = self.setting.destination;
         let token = record.tokens.get(&destination.slot).filter(|_| record.refresh_token.is_none());
         let end = token.and_then(|token| token.end(destination.token)).filter(|end| now < *end);
         let life = end.map(|end| format!(" for {}", clock::span(end - now))).unwrap_or_default();
-        self.world.human.tell(&format!("signed in to {}{who}{life}", self.setting.profile.title()));
+        self.world.human.succeeded(&format!("signed in to {}{who}{life}", self.setting.profile.title()), is_said);
     }
 }

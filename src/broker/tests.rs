@@ -62,7 +62,7 @@ impl Human for Listener {
     }
 
     fn ask(&self, prompt: &Prompt<'_>) {
-        let Prompt { what, profile, account: _, pending, opens_browser, now } = prompt;
+        let Prompt { what, profile, account: _, pending, opens_browser, is_repeated: _, now } = prompt;
         let left = pending.expires_at - now;
         self.hear(format!("{what} ({profile}): {} for {left} s, a browser: {opens_browser}", pending.user_code));
     }
@@ -73,6 +73,18 @@ impl Human for Listener {
 
     fn tell(&self, line: &str) {
         self.hear(line.to_owned());
+    }
+
+    fn succeeded(&self, line: &str, _is_said: bool) {
+        self.hear(line.to_owned());
+    }
+
+    fn failed(&self, error: &Error) {
+        self.hear(error.text());
+    }
+
+    fn is_left(&self) -> bool {
+        false
     }
 
     fn note(&self, line: &str) {
@@ -91,7 +103,13 @@ impl Http for Wire {
     fn post(&self, url: &str, form: &Form, _patience: Patience) -> Result<Response, Unreachable> {
         let names = form.shown().iter().map(|(name, _)| (*name).to_owned()).collect();
         self.sent.borrow_mut().push((url.to_owned(), names));
-        Ok(Response { status: self.status, date: None, retry_after: None, body: self.body.clone().into_bytes() })
+        Ok(Response {
+            status: self.status,
+            date: None,
+            retry_after: None,
+            challenges: Vec::new(),
+            body: self.body.clone().into_bytes(),
+        })
     }
 
     fn get(&self, url: &str, _query: &Form) -> Result<Response, Unreachable> {

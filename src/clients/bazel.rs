@@ -16,7 +16,7 @@ use crate::clock;
 use crate::config::{Config, folders, matching};
 use crate::desk::{Credential, Errand};
 use crate::error::{Error, Kind, Result};
-use crate::human::presence::Asker;
+use crate::human::presence::{Asker, Stderr};
 use crate::model::{HostPattern, Location};
 use crate::output::{BY_HAND, print, refuse_terminal, say};
 use crate::process::signals::aside;
@@ -36,6 +36,7 @@ pub(super) const CLIENT: Client = Client {
     verb: Verb::Helper,
     place: 3,
     links: &[LINK],
+    stderr: Stderr::OnFailure,
     lines: |command| Bazel::augment_args(command).about("What Bazel runs, as its credential helper"),
     call: |matches| Ok(Box::new(Bazel::from_arg_matches(matches)?)),
     linked: |args| {
@@ -97,7 +98,7 @@ fn answer() -> Result<String> {
     trace!("profile: {} (it answers for {location})", profile.title());
     let place = location.authority();
     let what = format!("bazel needs to sign in to {place}");
-    let asker = Asker { never: Some("bazel asks nobody"), ..Asker::PLAIN };
+    let asker = Asker { never: Some("bazel asks nobody"), stderr: CLIENT.stderr, ..Asker::PLAIN };
     let errand = Errand { profile, destination, asker, what, place, opens_browser: false };
     let token = errand.obtain(errand.ask())?;
     Ok(encode(Some(&errand.credential(&token, ""))))

@@ -18,8 +18,10 @@ use clap::{ArgMatches, Command, FromArgMatches, Subcommand};
 
 use crate::doctor::{Concerned, Version, Visit};
 use crate::error::Result;
+use crate::human::presence::Stderr;
 use crate::mend::Argv;
 use crate::model::Profile;
+use crate::process::{self, Parent};
 use crate::setup::How;
 
 /// Every client, in the order in which help has them.
@@ -42,6 +44,8 @@ pub(crate) struct Client {
     place: u8,
     /// The names it looks for a helper under, which are links to us.
     pub(crate) links: &'static [&'static str],
+    /// What it does with what we say on stderr.
+    pub(crate) stderr: Stderr,
     /// Adds what it may say on the command line.
     lines: fn(Command) -> Command,
     /// Reads that.
@@ -98,6 +102,15 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
     }
+}
+
+/// The program that asks, by its own name, for a sentence: the one that runs us, or one of its `kin` behind a shell. A shell alone is a
+/// person who tries it by hand, or nothing that could be told: then it is what the client is called. Nearest first.
+fn asking<'a>(above: impl Iterator<Item = &'a Parent>, usual: &'a str, kin: &[&str]) -> &'a str {
+    let mut above = above.map(|program| program.name.as_str()).peekable();
+    let is_behind_a_shell = above.next_if(|name| process::is_shell(name)).is_some();
+    let name = above.find(|name| !process::is_shell(name));
+    name.filter(|name| !is_behind_a_shell || kin.iter().any(|kin| name.starts_with(kin))).unwrap_or(usual)
 }
 
 /// The names under which clients look for a helper: links to keyfob.
@@ -248,5 +261,29 @@ impl Subcommand for SetUpCalled {
 
     fn has_subcommand(name: &str) -> bool {
         CLIENTS.iter().any(|client| client.name == name && client.setup.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ParentId;
+
+    #[test]
+    fn the_program_that_asks_is_called_by_its_own_name() {
+        for (above, name) in [
+            ("podman bash", "podman"),
+            ("java", "java"),
+            ("docker-buildx docker", "docker-buildx"),
+            ("sh skopeo bash", "skopeo"),
+            ("sh bash buildah", "buildah"),
+            ("bash tmux", "docker"),
+            ("bash", "docker"),
+            ("", "docker"),
+        ] {
+            let parent = |name: &str| Parent { id: ParentId::new(1, "1"), name: name.to_owned() };
+            let above: Vec<Parent> = above.split_whitespace().map(parent).collect();
+            assert_eq!(asking(above.iter(), "docker", &["podman", "skopeo", "buildah"]), name, "{above:?}");
+        }
     }
 }

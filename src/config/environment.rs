@@ -87,6 +87,24 @@ pub(crate) fn gcm_interactive_off() -> bool {
     env::var_os("GCM_INTERACTIVE").is_some_and(|value| value == "never" || is_false(&value))
 }
 
+/// What marks a coding agent, and its name for a sentence. Not `AGENT`, which others set for something else. It says how to speak,
+/// never what may be had: anybody can set it.
+const AGENTS: [(&str, &str); 8] = [
+    ("CLAUDECODE", "Claude Code"),
+    ("CODEX_CI", "Codex"),
+    ("CODEX_THREAD_ID", "Codex"),
+    ("GEMINI_CLI", "Gemini CLI"),
+    ("CURSOR_AGENT", "Cursor"),
+    ("OPENCODE", "OpenCode"),
+    ("COPILOT_CLI", "Copilot CLI"),
+    ("AI_AGENT", "an agent"),
+];
+
+/// The coding agent that runs us, if one is marked.
+pub(crate) fn agent() -> Option<&'static str> {
+    AGENTS.into_iter().find_map(|(variable, name)| is_on(variable).then_some(name))
+}
+
 /// `BROWSER`: the commands a person opens pages with.
 pub(crate) fn browser() -> Option<String> {
     env::var("BROWSER").ok().filter(|value| !value.trim().is_empty())
@@ -100,6 +118,11 @@ pub(crate) fn has_display() -> bool {
 /// `SSH_CONNECTION` or `SSH_TTY`: whoever is here sits elsewhere.
 pub(crate) fn is_ssh() -> bool {
     ["SSH_CONNECTION", "SSH_TTY"].iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+/// `WSL_DISTRO_NAME` or `WSL_INTEROP`: a Linux below Windows, which can run its programs.
+pub(crate) fn is_wsl() -> bool {
+    ["WSL_DISTRO_NAME", "WSL_INTEROP"].iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 /// `KEYFOB_PLAIN`: lines of text alone, for screen readers and logs: no colours, no pictures, nothing rewritten.

@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use super::{Visit, area};
 use crate::broker::{Broker, World};
 use crate::desk::Errand;
-use crate::error::Result;
-use crate::human::presence::Asker;
+use crate::error::{Error, Result};
+use crate::human::presence::{Asker, Reason};
 use crate::human::{Human, Presence, Prompt};
 use crate::model::{Destination, Endpoints, Profile};
 use crate::oauth::http::Http;
@@ -20,7 +20,7 @@ struct Listener {
 
 impl Human for Listener {
     fn presence(&self) -> Result<Presence> {
-        Ok(Presence::Away("the doctor asks nobody"))
+        Ok(Presence::Away(Reason::said("the doctor asks nobody")))
     }
 
     fn has_terminal(&self) -> bool {
@@ -38,6 +38,16 @@ impl Human for Listener {
 
     fn tell(&self, line: &str) {
         self.note(line);
+    }
+
+    fn succeeded(&self, line: &str, _is_said: bool) {
+        self.note(line);
+    }
+
+    fn failed(&self, _error: &Error) {}
+
+    fn is_left(&self) -> bool {
+        false
     }
 
     fn note(&self, line: &str) {

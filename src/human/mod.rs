@@ -1,5 +1,5 @@
-//! The person, if there is one: whether to ask (presence), what is said (prompt), where (terminal), what can be shown there
-//! (screen), a picture of the address (qr), a page to open (browser); and what an answer on stdout may look like (paper).
+//! The person, if there is one: whether to ask (presence, of what signs finds), what is said (prompt), where (terminal), what can
+//! be shown there (screen), a picture of the address (qr), a page to open (browser); and what an answer on stdout may look like (paper).
 
 pub(crate) mod browser;
 pub(crate) mod paper;
@@ -7,10 +7,11 @@ pub(crate) mod presence;
 mod prompt;
 mod qr;
 mod screen;
+mod signs;
 pub(crate) mod terminal;
 
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::oauth::device::Pending;
 pub(crate) use presence::Presence;
 
@@ -25,6 +26,8 @@ pub(crate) struct Prompt<'a> {
     pub(crate) pending: &'a Pending,
     /// Whether a page may be opened: not by everybody who waits.
     pub(crate) opens_browser: bool,
+    /// The code stands on this terminal already: there it is only named.
+    pub(crate) is_repeated: bool,
     pub(crate) now: Timestamp,
 }
 
@@ -43,6 +46,12 @@ pub(crate) trait Human {
     fn waiting(&self, left: i64);
     /// Says one line where the prompt went.
     fn tell(&self, line: &str);
+    /// Says where the prompt went that the sign-in has brought what it was for. `is_said`: the terminal has it already.
+    fn succeeded(&self, line: &str, is_said: bool);
+    /// Says an error where a prompt stands that is not answered any more, unless whoever reports the error says it there.
+    fn failed(&self, error: &Error);
+    /// Whether whoever asked us is gone, and waits for no answer; as far as that can be known.
+    fn is_left(&self) -> bool;
     /// Says one line on stderr, whoever reads it.
     fn note(&self, line: &str);
 }

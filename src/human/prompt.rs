@@ -11,12 +11,43 @@ use crate::oauth::device::Pending;
 /// Where the time left is not rewritten, the last such seconds of it are said.
 const LAST: i64 = 60;
 
+/// Who is behind the client that asks.
+#[derive(Debug, Default)]
+pub(super) struct By {
+    /// A program that is not the client's own.
+    pub(super) program: Option<String>,
+    /// A coding agent.
+    pub(super) agent: Option<&'static str>,
+    /// We wait for the approval while the agent looks on.
+    pub(super) is_awaited: bool,
+}
+
+impl By {
+    fn words(&self) -> String {
+        match (self.program.as_deref().map(escape), self.agent) {
+            (None, None) => String::new(),
+            (Some(program), None) => format!(", run by {program}"),
+            (None, Some(agent)) => format!(", run by {agent}"),
+            (Some(program), Some(agent)) => format!(", run by {program} for {agent}"),
+        }
+    }
+}
+
+/// Rows above the prompt that a picture leaves in sight: the command, and what it has said so far.
+const ABOVE: usize = 5;
+
+/// The prompt on a terminal where its code stands already.
+pub(super) fn repeated(prompt: &Prompt<'_>, layout: &Layout) -> String {
+    let code = escape(&prompt.pending.user_code);
+    sentence(&format!("{} as well, with the same code {code}", escape(prompt.what)), layout)
+}
+
 /// The prompt, whole.
-pub(super) fn text(prompt: &Prompt<'_>, hostname: &str, layout: &Layout) -> String {
-    let Prompt { what, profile, account, pending, opens_browser: _, now } = prompt;
+pub(super) fn text(prompt: &Prompt<'_>, by: &By, hostname: &str, layout: &Layout) -> String {
+    let Prompt { what, profile, account, pending, opens_browser: _, is_repeated: _, now } = prompt;
     let Pending { user_code, verification_uri, verification_uri_complete, .. } = pending;
     let account = account.map(|account| format!(", account {}", escape(account))).unwrap_or_default();
-    let mut text = sentence(&format!("{} ({}{account})", escape(what), escape(profile)), layout);
+    let mut text = sentence(&format!("{} ({}{account}{})", escape(what), escape(profile), by.words()), layout);
     let _ = writeln!(text, "keyfob:   open {}", defuse(verification_uri));
     let (bold, reset) = if layout.bold { (BOLD, RESET) } else { ("", "") };
     let _ = writeln!(text, "keyfob:   code {bold}{}{reset}", escape(user_code));
@@ -27,11 +58,14 @@ pub(super) fn text(prompt: &Prompt<'_>, hostname: &str, layout: &Layout) -> Stri
     if !layout.rewrites {
         let _ = write!(last, "; {} left", clock::span(pending.expires_at - now));
     }
-    let last = sentence(&last, layout);
+    let mut last = sentence(&last, layout);
+    if by.is_awaited {
+        last += &sentence("waiting for the approval; show this to the person", layout);
+    }
     if let (Some(complete), Some((columns, rows))) = (verification_uri_complete, layout.picture) {
         // Below the prompt come the time left and the cursor.
         let below = usize::from(layout.rewrites) + 1;
-        let taken = height(&text, columns) + height(&last, columns) + below;
+        let taken = height(&text, columns) + height(&last, columns) + below + ABOVE;
         for line in qr::draw(complete, columns, rows.saturating_sub(taken)).into_iter().flatten() {
             text += &line;
             text.push('\n');
@@ -98,15 +132,40 @@ mod tests {
     }
 
     fn shown(user_code: &str, complete: &str, layout: Layout) -> String {
+        shown_to(&By::default(), user_code, complete, layout)
+    }
+
+    fn shown_to(by: &By, user_code: &str, complete: &str, layout: Layout) -> String {
         let prompt = Prompt {
             what: "git needs to sign in to git.acme.dev",
             profile: "profile acme at WorkOS AuthKit",
             account: Some("ann@acme.dev"),
             pending: &pending(user_code, complete),
             opens_browser: false,
+            is_repeated: false,
             now: 1_010,
         };
-        text(&prompt, "laptop", &layout)
+        text(&prompt, by, "laptop", &layout)
+    }
+
+    #[test]
+    fn who_is_behind_the_client_is_named_and_an_agent_told_what_to_do() {
+        let by = |program: Option<&str>, agent, is_awaited| {
+            let by = By { program: program.map(str::to_owned), agent, is_awaited };
+            shown_to(&by, "ABCD", COMPLETE, Layout::default())
+        };
+        for (program, agent, words) in [
+            (None, Some("Codex"), "run by Codex"),
+            (Some("git-lfs"), None, "run by git-lfs"),
+            (Some("git-lfs\u{1b}"), Some("Codex"), "run by git-lfs\\u{1b} for Codex"),
+        ] {
+            let first =
+                "keyfob: git needs to sign in to git.acme.dev (profile acme at WorkOS AuthKit, account ann@acme.dev";
+            let text = by(program, agent, false);
+            assert!(text.starts_with(&format!("{first}, {words})\n")), "{text}");
+        }
+        let last = "keyfob: waiting for the approval; show this to the person\n";
+        assert!(by(None, Some("Codex"), true).ends_with(last) && !by(None, Some("Codex"), false).contains("waiting"));
     }
 
     #[test]
@@ -130,9 +189,10 @@ mod tests {
             account: None,
             pending: &pending("WDJB-MJHT", complete),
             opens_browser: false,
+            is_repeated: false,
             now: 1_000,
         };
-        assert!(include_str!("../../README.md").contains(&text(&prompt, "laptop", &Layout::default())));
+        assert!(include_str!("../../README.md").contains(&text(&prompt, &By::default(), "laptop", &Layout::default())));
     }
 
     #[test]
@@ -166,11 +226,11 @@ mod tests {
             let (picture, words): (Vec<&str>, Vec<&str>) =
                 text.lines().partition(|line| line.contains("\u{1b}[97;40m"));
             let taken = picture.len() + height(&words.join("\n"), columns) + 1;
-            assert!(picture.is_empty() || taken <= rows, "{text}");
+            assert!(picture.is_empty() || taken + ABOVE <= rows, "the command stays in sight: {text}");
             picture.len()
         };
-        assert_eq!([rows(120, 25), rows(120, 24), rows(120, 23), rows(120, 22)], [19, 17, 17, 0]);
-        assert_eq!([rows(80, 26), rows(80, 24), rows(80, 23)], [19, 17, 0]);
+        assert_eq!([rows(120, 30), rows(120, 29), rows(120, 28), rows(120, 27)], [19, 17, 17, 0]);
+        assert_eq!([rows(80, 31), rows(80, 29), rows(80, 28), rows(80, 24)], [19, 17, 0, 0]);
         assert_eq!([rows(40, 40), rows(36, 40), rows(32, 40)], [19, 17, 0]);
     }
 

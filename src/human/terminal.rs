@@ -1,8 +1,10 @@
 //! Speaks to the person. The rules of the house:
 //!
 //! - stdin and stdout belong to the client and are never touched for this;
-//! - what a person must see goes to the terminal (`/dev/tty`), because git hides the stderr of parallel children; where
-//!   there is none, to stderr;
+//! - what a person must see goes to the terminal (`/dev/tty`), because git hides the stderr of parallel children; and to stderr,
+//!   where there is none or somebody captures it, unless its client shows it for a failure alone. How a sign-in ended is said
+//!   where its prompt stands;
+//! - the terminal of an agent that captures stderr is not ours: there nothing is written;
 //! - every line begins with `keyfob:`, has no capital and no full stop; a picture alone has no words;
 //! - the address and the code stand on lines of their own, whole and unwrapped, to be copied;
 //! - only `keyfob login` rewrites a line, the one with the time left: it has the terminal for itself, while git's progress,
@@ -16,11 +18,13 @@ use std::cell::{OnceCell, RefCell};
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 
-use super::presence::{self, Asker};
+use super::browser::Opened;
+use super::presence::{Asker, Stderr, Stream};
+use super::prompt::By;
 use super::screen::{ERASE_ABOVE, Layout, Screen, size};
-use super::{Human, Presence, Prompt, browser, prompt};
+use super::{Human, Presence, Prompt, browser, prompt, signs};
 use crate::config::environment::{self, Interactive};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::escape::defuse;
 use crate::oauth::device::Pending;
 use crate::process;
@@ -32,6 +36,26 @@ pub(crate) struct Terminal {
     device: OnceCell<Option<File>>,
     presence: OnceCell<Presence>,
     asked: RefCell<Option<Asked>>,
+    /// The process that ran us when it was first looked at.
+    parent: OnceCell<u32>,
+}
+
+/// Where a text goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// The terminal, as it is laid out.
+    Terminal(Layout),
+    /// A stderr that is no terminal.
+    Captured,
+}
+
+impl Place {
+    fn layout(self) -> Layout {
+        match self {
+            Self::Terminal(layout) => layout,
+            Self::Captured => Layout::default(),
+        }
+    }
 }
 
 /// A prompt that stands there.
@@ -48,17 +72,22 @@ struct Asked {
 impl Terminal {
     /// Opens nothing yet. `opens_browser`: whether a page may be opened at all.
     pub(crate) fn new(asker: Asker, opens_browser: bool) -> Self {
-        let (device, presence) = (OnceCell::new(), OnceCell::new());
-        Self { asker, opens_browser, device, presence, asked: RefCell::new(None) }
+        let (device, presence, parent) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Self { asker, opens_browser, device, presence, asked: RefCell::new(None), parent }
     }
 
+    /// The terminal, where it is ours to write to.
     fn device(&self) -> Option<&File> {
-        self.device.get_or_init(open).as_ref()
+        self.device.get_or_init(|| open().filter(|_| !signs::is_relayed())).as_ref()
     }
 
     /// As the terminal is now: a person may have made it smaller, or us a background job.
     fn layout(&self) -> Layout {
         let Some(device) = self.device() else { return Layout::default() };
+        // What an agent shows of its terminal is text.
+        if environment::agent().is_some() {
+            return Layout::default();
+        }
         let screen = Screen {
             raw: is_raw(device),
             ours: self.asker.is_wanted && is_foreground(device),
@@ -67,21 +96,37 @@ impl Terminal {
         screen.layout()
     }
 
-    /// Says what `text` makes of a layout. A closed stderr is no reason to fail: there is nobody to tell. With
-    /// `KEYFOB_INTERACTIVE=always` whoever reads stderr in place of a terminal sees it as well, as lines of text.
-    fn say(&self, text: impl Fn(&Layout) -> String) {
+    /// Says what `text` makes of each place where somebody may read it. A closed stderr is no reason to fail: there is nobody to
+    /// tell.
+    fn say(&self, text: impl Fn(Place) -> String) {
         self.end_countdown();
-        let mut stderr = io::stderr();
-        if let Some(mut terminal) = self.device() {
-            let text = text(&self.layout());
-            let text = if is_raw(terminal) { text.replace('\n', "\r\n") } else { text };
-            let _ = terminal.write_all(text.as_bytes());
-            let read_elsewhere = !stderr.is_terminal() && environment::interactive() == Ok(Interactive::Always);
-            if !read_elsewhere {
-                return;
+        let (mut stderr, stream) = (io::stderr(), signs::stderr());
+        let is_alone = match self.device() {
+            Some(device) => {
+                write(device, &text(Place::Terminal(self.layout())));
+                false
             }
+            None if stream == Stream::Terminal => {
+                let _ = stderr.write_all(text(Place::Terminal(Layout::default())).as_bytes());
+                false
+            }
+            None => true,
+        };
+        let is_told = match self.asker.stderr {
+            Stderr::Free => true,
+            // Whoever is behind an agent is told by the error.
+            Stderr::OnFailure => {
+                (is_alone && !signs::is_relayed()) || environment::interactive() == Ok(Interactive::Always)
+            }
+        };
+        if is_told && stream == Stream::Captured {
+            let _ = stderr.write_all(text(Place::Captured).as_bytes());
         }
-        let _ = stderr.write_all(text(&Layout::default()).as_bytes());
+    }
+
+    /// Whether a person is shown what we say while we wait.
+    fn is_here(&self) -> bool {
+        matches!(self.presence.get(), Some(Presence::Here))
     }
 
     /// Takes the line with the time left away: what comes now takes its place.
@@ -107,12 +152,12 @@ impl Human for Terminal {
         if let Some(known) = self.presence.get() {
             return Ok(*known);
         }
-        let presence = presence::presence(self.asker, self.has_terminal())?;
+        let presence = signs::presence(self.asker, self.has_terminal())?;
         Ok(*self.presence.get_or_init(|| presence))
     }
 
     fn terminal(&self) -> Option<String> {
-        process::terminal()
+        process::terminal().filter(|_| !signs::is_relayed())
     }
 
     fn has_terminal(&self) -> bool {
@@ -120,13 +165,22 @@ impl Human for Terminal {
     }
 
     fn ask(&self, prompt: &Prompt<'_>) {
-        self.say(|layout| prompt::text(prompt, &hostname(), layout));
+        let agent = environment::agent();
+        let by = By { program: (self.asker.behind)(), agent, is_awaited: agent.is_some() && self.is_here() };
+        self.say(|place| match place {
+            Place::Terminal(layout) if prompt.is_repeated => prompt::repeated(prompt, &layout),
+            place => prompt::text(prompt, &by, &hostname(), &place.layout()),
+        });
+        if prompt.is_repeated {
+            return;
+        }
         let Pending { user_code, verification_uri, verification_uri_complete, expires_at, .. } = prompt.pending;
-        if self.opens_browser
-            && prompt.opens_browser
-            && browser::open(verification_uri_complete.as_ref().unwrap_or(verification_uri))
-        {
-            self.tell("a browser opens; compare the code there");
+        if self.opens_browser && prompt.opens_browser && self.is_here() {
+            match browser::open(verification_uri_complete.as_ref().unwrap_or(verification_uri)) {
+                Opened::Yes => self.tell("a browser opens; compare the code there"),
+                Opened::Perhaps(name) => self.tell(&format!("{name} is to open the page; compare the code there")),
+                Opened::No => {}
+            }
         }
         let (user_code, life) = (user_code.clone(), expires_at - prompt.now);
         *self.asked.borrow_mut() = Some(Asked { user_code, life, left: life + 1, counts_down: false });
@@ -155,13 +209,44 @@ impl Human for Terminal {
     }
 
     fn tell(&self, line: &str) {
-        self.say(|layout| prompt::sentence(&defuse(line), layout));
+        self.say(|place| prompt::sentence(&defuse(line), &place.layout()));
+    }
+
+    fn succeeded(&self, line: &str, is_said: bool) {
+        self.say(|place| match place {
+            Place::Terminal(_) if is_said => String::new(),
+            place => prompt::sentence(&defuse(line), &place.layout()),
+        });
+    }
+
+    fn failed(&self, error: &Error) {
+        self.end_countdown();
+        let stands = self.asked.borrow_mut().take().is_some();
+        // On stderr it is said by whoever reports it.
+        if let Some(device) = self.device().filter(|_| stands && signs::stderr() != Stream::Terminal) {
+            write(device, &error.lines());
+        }
+    }
+
+    fn is_left(&self) -> bool {
+        if self.asker.never.is_some() {
+            // Nobody waits for it from the start.
+            return false;
+        }
+        let parent = *self.parent.get_or_init(process::parent_number);
+        process::is_answer_unread().unwrap_or(!self.asker.is_wanted && process::parent_number() != parent)
     }
 
     fn note(&self, line: &str) {
         self.end_countdown();
         let _ = writeln!(io::stderr(), "keyfob: {}", defuse(line));
     }
+}
+
+/// Writes to a terminal, as whoever owns it has it take line feeds.
+fn write(mut terminal: &File, text: &str) {
+    let text = if is_raw(terminal) { text.replace('\n', "\r\n") } else { text.to_owned() };
+    let _ = terminal.write_all(text.as_bytes());
 }
 
 #[cfg(unix)]

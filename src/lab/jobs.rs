@@ -10,6 +10,7 @@ use super::world::{JobId, Message, Name, RecordId, Reply, Role, Span};
 use crate::config::{Config, file};
 use crate::error::{Error, Kind};
 use crate::human::Presence;
+use crate::human::presence::Reason;
 use crate::machine::{Aside, Call, Effect, Got, Machine, Outcome, Role as Showing, Setting};
 use crate::model::{Ask, Destination, Endpoints, ParentId, Profile, SecretBy, Slot, Want};
 use crate::secret::Secret;
@@ -29,7 +30,7 @@ pub(super) enum Key {
     /// Milliseconds.
     Waited(u64),
     Terminal(bool),
-    Present(bool),
+    Person(Presence),
     Failed,
 }
 
@@ -140,7 +141,7 @@ impl Places {
         let first = || Some(Secret::new(spelt(Name { family: 0, generation: 0 }, "at")).fingerprint());
         let plain = Ask::default();
         match role {
-            Role::Get | Role::Headless | Role::Away => plain,
+            Role::Get | Role::Headless | Role::Away | Role::Agent => plain,
             Role::Other => Ask { slot: self.other_slot(), ..plain },
             Role::Heal => Ask { refused: first(), ..plain },
             Role::Suspect => Ask { suspected: first(), parent: Some(ParentId::new(7, "1")), ..plain },
@@ -154,11 +155,22 @@ impl Places {
 
 impl Role {
     pub(super) fn has_terminal(self) -> bool {
-        self != Self::Headless
+        !matches!(self, Self::Headless | Self::Agent)
     }
 
-    pub(super) fn has_person(self) -> bool {
-        !matches!(self, Self::Headless | Self::Away)
+    /// Who is there to be asked.
+    pub(super) fn presence(self) -> Presence {
+        match self {
+            Self::Headless => Presence::Away(Reason { words: "no terminal", may_start: true }),
+            Self::Away => Presence::Away(Reason::said("nobody is here")),
+            Self::Agent => Presence::Relayed,
+            _ => Presence::Here,
+        }
+    }
+
+    /// Whether a code that it is shown reaches a person.
+    pub(super) fn is_seen(self) -> bool {
+        !matches!(self.presence(), Presence::Away(_))
     }
 }
 
@@ -210,7 +222,7 @@ impl Jobs {
             Key::Reply(message, reply) => got(message, reply, &self.started_slot(id)),
             Key::Waited(millis) => Got::Waited(std::time::Duration::from_millis(millis)),
             Key::Terminal(has) => Got::Terminal(has),
-            Key::Present(is) => Got::Presence(if is { Presence::Here } else { Presence::Away("nobody is here") }),
+            Key::Person(presence) => Got::Presence(presence),
             Key::Failed => Got::Failed(Error::new(Kind::Broken, "the disk is full")),
         }
     }

@@ -7,6 +7,7 @@ use super::provider::{Noticed, Status};
 use super::records::Held;
 use super::world::{Message, Name, Past, Phase, RecordId, Reply, Role, Span, WORKERS, Worker, World};
 use crate::error::Kind;
+use crate::human::Presence;
 use crate::model::Want;
 
 /// What happens next.
@@ -65,6 +66,8 @@ impl Move {
 
 /// How far a clock jumps: far enough for every token to end, and back by as much.
 const JUMPS: [Span; 2] = [400, -400];
+/// Seconds that an agent's caller waits at most until it may look once whether somebody has approved.
+const LONGEST_LOOK: Span = 10;
 /// What is counted when a caller gets what it came for.
 pub(super) const PRINTED: &str = "a token printed";
 
@@ -264,7 +267,7 @@ impl Mover {
                 Key::Waited(if is_over { 1_000 * u64::from(worker.rested.unsigned_abs()) } else { 0 })
             }
             Doing::FindTerminal => Key::Terminal(worker.role.has_terminal()),
-            Doing::FindPerson => Key::Present(worker.role.has_person()),
+            Doing::FindPerson => Key::Person(worker.role.presence()),
             Doing::End(_) => unreachable!("it is gone"),
         })
     }
@@ -358,6 +361,14 @@ impl Mover {
                 if after.workers[i].lock.is_some() {
                     self.fault("a caller sleeps with the record's lock in hand");
                 }
+                if after.workers[i].role == Role::Agent {
+                    if first.shows.is_some_and(|(_, is_new)| is_new) {
+                        self.fault("an agent waits for the code that it has just begun");
+                    }
+                    if seconds > LONGEST_LOOK {
+                        self.fault("an agent waits for a person");
+                    }
+                }
                 after.workers[i].phase = Phase::Resting(seconds);
             }
             Doing::End(ending) => {
@@ -383,7 +394,7 @@ impl Mover {
         let Some((code, is_new)) = first.shows else { return };
         let past = after.past;
         let worker = &mut after.workers[i];
-        if !worker.role.has_person() {
+        if !worker.role.is_seen() {
             self.fault("a code is shown though nobody is here");
         }
         if let Some(before) = worker.shown.filter(|before| *before != code)
@@ -577,8 +588,14 @@ impl Mover {
             Ending::Nothing => self.note("nothing to do, or done"),
             Ending::Failed(kind) => {
                 self.note("a reason given");
-                if kind == Kind::HumanNeeded && worker.role.has_person() {
+                if kind == Kind::HumanNeeded && worker.role.presence() == Presence::Here {
                     self.fault("a person is missed who is here");
+                }
+                if kind == Kind::HumanNeeded && worker.role == Role::Agent {
+                    self.note("a person behind an agent told of a code");
+                    if worker.shown.is_none() {
+                        self.fault("an agent is refused and has no code to show");
+                    }
                 }
                 if worker.sent.is_none() && worker.shown.is_none() && facts.failure.is_some() {
                     self.note("told of another's failure");

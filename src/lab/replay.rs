@@ -15,7 +15,7 @@ use super::spelling::{NOW, code, named, read_code, read_name, response};
 use super::world::{Budget, JobId, Message, Reply, Role, Span, Worker, World};
 use crate::broker::{self, Broker, Hands};
 use crate::clock::{Clock, Timestamp};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::human::{Human, Presence, Prompt};
 use crate::machine::{Aside, Got};
 use crate::model::Want;
@@ -32,7 +32,7 @@ struct Somebody {
 
 impl Human for Somebody {
     fn presence(&self) -> Result<Presence> {
-        Ok(if self.role.has_person() { Presence::Here } else { Presence::Away("nobody is here") })
+        Ok(self.role.presence())
     }
 
     fn has_terminal(&self) -> bool {
@@ -50,6 +50,14 @@ impl Human for Somebody {
     fn waiting(&self, _left: i64) {}
 
     fn tell(&self, _line: &str) {}
+
+    fn succeeded(&self, _line: &str, _is_said: bool) {}
+
+    fn failed(&self, _error: &Error) {}
+
+    fn is_left(&self) -> bool {
+        false
+    }
 
     fn note(&self, _line: &str) {}
 }
@@ -237,7 +245,7 @@ fn act<'a>(
         }
         let role_has = |mover: &Mover, job| match mover.jobs.job(job).doing {
             Doing::FindTerminal => Some(Key::Terminal(broker.world.human.has_terminal())),
-            Doing::FindPerson => Some(Key::Present(matches!(broker.world.human.presence(), Ok(Presence::Here)))),
+            Doing::FindPerson => broker.world.human.presence().ok().map(Key::Person),
             _ => None,
         };
         job = mover.jobs.step(job, key).0;
@@ -320,7 +328,7 @@ pub(super) fn run_alone(mover: &mut Mover, start: &World, role: Role) -> Result<
             let mut job = mover.jobs.step(world.workers[0].job, key).0;
             while let Some(key) = match mover.jobs.job(job).doing {
                 Doing::FindTerminal => Some(Key::Terminal(role.has_terminal())),
-                Doing::FindPerson => Some(Key::Present(role.has_person())),
+                Doing::FindPerson => Some(Key::Person(role.presence())),
                 _ => None,
             } {
                 job = mover.jobs.step(job, key).0;

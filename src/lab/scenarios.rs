@@ -75,6 +75,22 @@ pub(super) fn of_renewals() -> Vec<(Scenario, bool)> {
             false,
         ),
         (
+            Scenario {
+                is_over: true,
+                ..Scenario::new(
+                    "a session that has ended, and an agent",
+                    [Role::Agent, Role::Agent, Role::Headless],
+                    Some(signed_in(400)),
+                )
+            }
+            .reaching(&[
+                "a refusal received",
+                "a sign-in approved",
+                "a person behind an agent told of a code",
+            ]),
+            false,
+        ),
+        (
             Scenario::new("a refused token", [Role::Heal, Role::Suspect, Role::Get], living())
                 .reaching(&["a hit", "a refresh failed for now"]),
             true,
@@ -150,6 +166,11 @@ pub(super) fn of_sign_ins() -> Vec<(Scenario, bool)> {
                 Some(with_pending(signed_in(100), BEGUN, true)),
             )
             .reaching(&["a sign-in approved", "a code left for whoever comes next"]),
+            false,
+        ),
+        (
+            Scenario::new("agents that begin and leave, beside a person", [Role::Agent, Role::Agent, Role::Get], None)
+                .reaching(&["a sign-in approved", "a code expired", "a person behind an agent told of a code"]),
             false,
         ),
         (

@@ -32,6 +32,8 @@ pub(super) enum Role {
     Headless,
     /// A terminal, and nobody who may be asked (a script that captures it).
     Away,
+    /// git run by an agent, which captures what it says: it begins a sign-in, tells of it and leaves.
+    Agent,
     /// A destination with a slot of its own.
     Other,
     /// A client whose server refused the token that the scenario began with.

@@ -57,12 +57,16 @@ impl Machine {
         setting: &Setting<'_>,
         now: Timestamp,
     ) -> (Self, Effect) {
+        let (is_relayed, told_to) = (self.is_relayed(), self.ask.parent.clone());
         match code {
-            Ok(pending) => {
+            Ok(mut pending) => {
                 let record = self.record();
                 if record.pending.as_ref().is_some_and(|kept| kept.is_live(now)) {
                     // Somebody removed the login lock's file, and another has begun as well: one code is enough.
                     return self.go_on_with_begun();
+                }
+                if is_relayed {
+                    (pending.in_advance, pending.told_to) = (true, told_to);
                 }
                 record.pending = Some((*pending).clone());
                 record.failure = None;
@@ -72,14 +76,28 @@ impl Machine {
         }
     }
 
-    pub(super) fn begun(mut self, pending: Box<Pending>, is_saved: bool) -> (Self, Effect) {
+    pub(super) fn begun(
+        mut self,
+        pending: Box<Pending>,
+        unsaved: Option<&Error>,
+        setting: &Setting<'_>,
+        now: Timestamp,
+    ) -> (Self, Effect) {
         // A terminal may stand still: nobody else is kept waiting for it.
         self.unlock();
-        if !self.is_for_code() {
-            self.show(&pending, Role::Starting);
-            if let Some(sign_in) = &mut self.sign_in {
-                sign_in.unsaved = (!is_saved).then_some(pending);
-            }
+        if self.is_for_code() {
+            return self.go_on_with_begun();
+        }
+        if self.is_relayed() {
+            // Whoever comes next could not redeem what is not written down.
+            return match unsaved {
+                Some(error) => self.cannot_keep(error),
+                None => self.refuse(setting, Some(&pending), Role::Starting, now),
+            };
+        }
+        self.show(&pending, Role::Starting);
+        if let Some(sign_in) = &mut self.sign_in {
+            sign_in.unsaved = unsaved.map(|_| pending);
         }
         self.go_on_with_begun()
     }

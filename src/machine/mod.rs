@@ -407,8 +407,8 @@ impl Machine {
 
             (At::Starting(_), Got::Code(Err(NoCode::NotAsked(error)))) => self.fail(error),
             (At::Starting(named), Got::Code(code)) => self.started(named, code, setting),
-            (At::SavingBegun(pending), Got::Done) => self.begun(pending, true),
-            (At::SavingBegun(pending), Got::Failed(_)) => self.begun(pending, false),
+            (At::SavingBegun(pending), Got::Done) => self.begun(pending, None, setting, now),
+            (At::SavingBegun(pending), Got::Failed(error)) => self.begun(pending, Some(&error), setting, now),
             (At::Polling(pending), Got::Answer(answer)) => self.lock(match answer {
                 Answer::Granted(tokens) => Why::Approved(pending, tokens),
                 answer => Why::Polled(pending, answer),

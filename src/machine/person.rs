@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::decision::{self, Decision};
 use crate::error::{Error, Kind};
 use crate::human::Presence;
+use crate::human::presence::Manner;
 use crate::mend::Mend;
 use crate::oauth::device::Pending;
 use crate::store::Record;
@@ -17,6 +18,8 @@ use crate::trace::trace;
 const LOGIN_PATIENCE: Duration = Duration::from_mins(35);
 /// Seconds that a caller without a person waits for a poll to be due; it does not wait for the person.
 const REDEEM_PATIENCE_SECS: u64 = 10;
+/// Seconds in which a process that was told of a code, and asks again, is repeating what has failed (kubectl: five times).
+const RETRY_SECS: i64 = 10;
 
 /// Who shows a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,11 +36,11 @@ impl SignIn {
         Self { purpose, shown: None, polled: false, unsaved: None, called_last: false }
     }
 
-    /// Why nobody is here to be asked, if so.
-    fn away(&self) -> Option<&'static str> {
+    /// Who is here, where the caller needs it.
+    fn presence(&self) -> Option<Presence> {
         match self.purpose {
-            Purpose::Own(Presence::Away(why)) => Some(why),
-            Purpose::Own(Presence::Here) | Purpose::Redeem | Purpose::Code => None,
+            Purpose::Own(presence) => Some(presence),
+            Purpose::Redeem | Purpose::Code => None,
         }
     }
 }
@@ -88,9 +91,9 @@ impl Machine {
             // The holder is about to write a code down.
             Decision::Login => None,
         };
-        if let Some(why) = self.away() {
-            let error = setting.person_needed(self.attempt.ended.as_deref(), why, pending);
-            return self.fail(error);
+        if let Manner::Wait | Manner::Refuse = self.manner(pending) {
+            // Another polls for it already.
+            return self.refuse(setting, pending, Role::Waiting, now);
         }
         if let Some(pending) = pending {
             self.show(pending, Role::Waiting);
@@ -137,7 +140,9 @@ impl Machine {
             Decision::Poll(pending) if pending.wait(now) > 0 => {
                 let pending = Box::new(pending.clone());
                 self.unlock();
-                self.show(&pending, Role::TakingOver);
+                if !self.is_retried(&pending, now) {
+                    self.show(&pending, Role::TakingOver);
+                }
                 self.wait_for_poll(pending, setting, now)
             }
             Decision::Poll(pending) => {
@@ -165,9 +170,8 @@ impl Machine {
                 self.save_failure(error, None, false, now)
             }
             Decision::Login => {
-                if let Some(why) = self.away() {
-                    let error = setting.person_needed(self.attempt.ended.as_deref(), why, None);
-                    return self.fail(error);
+                if self.manner(None) == Manner::Refuse {
+                    return self.refuse(setting, None, Role::Starting, now);
                 }
                 self.unlock();
                 self.start(setting)
@@ -185,7 +189,9 @@ impl Machine {
 
     pub(super) fn poll_in_turn(mut self, pending: Box<Pending>) -> (Self, Effect) {
         self.unlock();
-        self.show(&pending, Role::TakingOver);
+        if !self.is_relayed() {
+            self.show(&pending, Role::TakingOver);
+        }
         if let Some(sign_in) = &mut self.sign_in {
             sign_in.polled = true;
         }
@@ -203,11 +209,10 @@ impl Machine {
         let polled = self.sign_in.as_ref().is_some_and(|sign_in| sign_in.polled);
         // At least a moment, wherever the clock is: the interval is kept by the one who polls.
         let seconds = pending.wait(now).max(if polled { pending.interval } else { 0 });
-        if let Some(why) = self.away()
-            && (polled || seconds > REDEEM_PATIENCE_SECS)
+        if self.manner(Some(&pending)) == Manner::Wait
+            && (polled || seconds > REDEEM_PATIENCE_SECS || self.is_retried(&pending, now))
         {
-            let error = setting.person_needed(self.attempt.ended.as_deref(), why, Some(&pending));
-            return self.fail(error);
+            return self.refuse(setting, Some(&pending), Role::TakingOver, now);
         }
         trace!("sign-in: not approved yet, looking again in {seconds} s");
         let expires_at = pending.expires_at;
@@ -229,7 +234,10 @@ impl Machine {
 
     /// Shows a code, where somebody is here to see it; once, and a new one again.
     pub(super) fn show(&mut self, pending: &Pending, role: Role) {
-        let Some(SignIn { purpose: Purpose::Own(Presence::Here), shown, .. }) = &mut self.sign_in else { return };
+        let Some(SignIn { purpose: Purpose::Own(Presence::Here | Presence::Relayed), shown, .. }) = &mut self.sign_in
+        else {
+            return;
+        };
         if shown.as_ref() != Some(&pending.user_code) {
             *shown = Some(pending.user_code.clone());
             self.aside(Aside::Show(Box::new(pending.clone()), role));
@@ -256,7 +264,49 @@ impl Machine {
         self.sign_in.as_ref().is_some_and(|sign_in| sign_in.shown.is_some() || sign_in.polled)
     }
 
-    fn away(&self) -> Option<&'static str> {
-        self.sign_in.as_ref().and_then(SignIn::away)
+    fn presence(&self) -> Option<Presence> {
+        self.sign_in.as_ref().and_then(SignIn::presence)
+    }
+
+    /// What the table says about this caller. What is not done for its own sake is done as it is for a person.
+    fn manner(&self, pending: Option<&Pending>) -> Manner {
+        self.presence().map_or(Manner::Prompt, |presence| presence.manner(pending.is_some()))
+    }
+
+    /// Whether the person is behind whoever runs us.
+    pub(super) fn is_relayed(&self) -> bool {
+        self.presence() == Some(Presence::Relayed)
+    }
+
+    /// Whether the very process that was told of this code a moment ago, and refused, asks again.
+    fn is_retried(&self, pending: &Pending, now: Timestamp) -> bool {
+        self.ask.repeats
+            && self.is_relayed()
+            && pending.told_to.is_some()
+            && pending.told_to == self.ask.parent
+            && (0..RETRY_SECS).contains(&(now - pending.started_at))
+    }
+
+    /// Ends where a person would have to be waited for.
+    pub(super) fn refuse(
+        mut self,
+        setting: &Setting<'_>,
+        pending: Option<&Pending>,
+        role: Role,
+        now: Timestamp,
+    ) -> (Self, Effect) {
+        let error = match (self.presence(), pending) {
+            (Some(Presence::Away(why)), _) => setting.person_needed(self.attempt.ended.as_deref(), why, pending),
+            (_, Some(pending)) => {
+                let is_repeated = role != Role::Starting && self.is_retried(pending, now);
+                if !is_repeated {
+                    self.show(pending, role);
+                }
+                let error = setting.relayed(pending);
+                if is_repeated { error.repeated() } else { error }
+            }
+            (_, None) => unreachable!("whoever may begin a sign-in is not refused for want of one"),
+        };
+        self.fail(error)
     }
 }

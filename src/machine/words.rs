@@ -4,6 +4,7 @@ use super::{NoCode, Setting};
 use crate::clock::{self, Timestamp};
 use crate::error::{Error, Kind};
 use crate::escape::escape;
+use crate::human::presence::Reason;
 use crate::mend::{Argv, Mend};
 use crate::model::provider::Stage;
 use crate::model::{Ask, Profile, Slot, Token, TokenKind};
@@ -90,20 +91,26 @@ impl Setting<'_> {
 
     /// Only a person could go on, and none is here: what waits for one, or why. `ended`: the provider's words, where it has
     /// just refused to renew the session.
-    pub(super) fn person_needed(&self, ended: Option<&str>, why: &str, pending: Option<&Pending>) -> Error {
+    pub(super) fn person_needed(&self, ended: Option<&str>, why: Reason, pending: Option<&Pending>) -> Error {
         let title = self.profile.title();
         let login = self.login_command();
         if let Some(pending) = pending {
-            let (code, uri) = (escape(&pending.user_code), escape(&pending.verification_uri));
-            return Error::new(
-                Kind::HumanNeeded,
-                format!("the sign-in to {title} waits for approval of {code} at {uri}"),
-            )
-            .hint(Mend::ask_person(login).lead("approve it, or"));
+            return self.waits(pending).hint(Mend::ask_person(seen(login, why)).lead("approve it, or"));
         }
         let Some(words) = ended else { return nobody(self.profile, why, login) };
-        let what = format!("the session of {title} has ended ({words}) and nobody is here to sign in ({why})");
-        Error::new(Kind::HumanNeeded, what).hint(Mend::ask_person(login))
+        let what = format!("the session of {title} has ended ({words}) and nobody is here to sign in ({})", why.words);
+        Error::new(Kind::HumanNeeded, what).hint(Mend::ask_person(seen(login, why)))
+    }
+
+    /// The person is behind whoever runs us, and is shown this when we have ended.
+    pub(super) fn relayed(&self, pending: &Pending) -> Error {
+        self.waits(pending).hint(Mend::wait("show this to the person, and run it again when they have approved"))
+    }
+
+    fn waits(&self, pending: &Pending) -> Error {
+        let (title, code) = (self.profile.title(), escape(&pending.user_code));
+        let uri = escape(&pending.verification_uri);
+        Error::new(Kind::HumanNeeded, format!("the sign-in to {title} waits for approval of {code} at {uri}"))
     }
 
     /// Why there is no code.
@@ -168,9 +175,17 @@ impl Setting<'_> {
 }
 
 /// Only a person could go on, and none is here.
-pub(crate) fn nobody(profile: &Profile, why: &str, login: Argv) -> Error {
-    let what = format!("nobody is here to sign in to {} ({why})", profile.title());
-    Error::new(Kind::HumanNeeded, what).hint(Mend::ask_person(login))
+pub(crate) fn nobody(profile: &Profile, why: Reason, login: Argv) -> Error {
+    let what = format!("nobody is here to sign in to {} ({})", profile.title(), why.words);
+    Error::new(Kind::HumanNeeded, what).hint(Mend::ask_person(seen(login, why)))
+}
+
+/// The command that signs in, as it is seen where it is run: without a terminal it would wait, and what it says come too late.
+fn seen(mut login: Argv, why: Reason) -> Argv {
+    if why.may_start {
+        login.push("--start".to_owned());
+    }
+    login
 }
 
 /// Where what is wrong was written.

@@ -45,6 +45,8 @@ pub(crate) struct Ask {
     pub(crate) selects_account: bool,
     /// The process that asks, for clients that run us again and again when we fail.
     pub(crate) parent: Option<ParentId>,
+    /// It does so at once, before anybody can have done anything about it.
+    pub(crate) repeats: bool,
     /// What the server that refused said about it, fit to be shown.
     pub(crate) challenge: Option<String>,
 }

@@ -10,7 +10,7 @@ use super::pkce;
 use crate::clock::Timestamp;
 use crate::escape::escape;
 use crate::model::provider::Stage;
-use crate::model::{Location, Profile, Slot};
+use crate::model::{Location, ParentId, Profile, Slot};
 use crate::secret::Secret;
 
 /// RFC 8628 section 3.4.
@@ -81,6 +81,10 @@ pub(crate) struct Pending {
     /// Nobody waits for it (`keyfob login --start`): whoever comes next redeems the approval.
     #[serde(default)]
     pub(crate) in_advance: bool,
+    /// The process that was told of it and refused: asked again by the very same, which repeats what has failed, there is nothing new to
+    /// tell for a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) told_to: Option<ParentId>,
     #[serde(flatten)]
     pub(crate) unknown: Map<String, Value>,
 }
@@ -181,6 +185,7 @@ pub(crate) fn begin(response: &Response, asked: &Slot, now: Timestamp) -> Result
         code_verifier: None,
         selects_account: false,
         in_advance: false,
+        told_to: None,
         unknown: Map::new(),
     })
 }

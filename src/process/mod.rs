@@ -10,7 +10,9 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use crate::clock::{Clock, SystemClock};
 use crate::model::ParentId;
 pub(crate) use ask::{Answer, With, ask};
 pub(crate) use successor::{Successor, left_lock};
@@ -33,11 +35,7 @@ pub(crate) fn parent() -> Option<Parent> {
 /// The processes above this one, the nearest first, each looked up when it is asked for; as far as the system tells (Linux), and no
 /// farther than a helper is below whoever wants a credential.
 pub(crate) fn ancestors() -> impl Iterator<Item = Parent> {
-    #[cfg(unix)]
-    let first = std::os::unix::process::parent_id();
-    #[cfg(not(unix))]
-    let first = 1;
-    let mut number = first;
+    let mut number = parent_number();
     std::iter::from_fn(move || {
         let (process, above) = look_up(number).filter(|_| number > 1)?;
         number = above;
@@ -48,11 +46,13 @@ pub(crate) fn ancestors() -> impl Iterator<Item = Parent> {
 
 /// The arguments of the process that runs us, where the system tells (Linux).
 pub(crate) fn parent_args() -> Vec<String> {
-    #[cfg(unix)]
-    let line = fs::read(format!("/proc/{}/cmdline", std::os::unix::process::parent_id())).unwrap_or_default();
-    #[cfg(not(unix))]
-    let line: Vec<u8> = Vec::new();
+    let line = fs::read(format!("/proc/{}/cmdline", parent_number())).unwrap_or_default();
     line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+}
+
+/// Whether a program of that name is a shell: it stands between us and whoever gave it a command line.
+pub(crate) fn is_shell(name: &str) -> bool {
+    matches!(name, "sh" | "bash" | "dash" | "zsh" | "fish" | "ksh" | "busybox")
 }
 
 /// This process as a child of its own would see it.
@@ -69,6 +69,37 @@ fn look_up(number: u32) -> Option<(Parent, u32)> {
 pub(crate) fn called_by() -> Option<PathBuf> {
     let called = PathBuf::from(std::env::args_os().next()?);
     (called.components().count() > 1).then(|| std::path::absolute(called).ok()).flatten()
+}
+
+/// The number of the process that runs this one; the same for ever where the system does not tell when that has ended.
+pub(crate) fn parent_number() -> u32 {
+    #[cfg(unix)]
+    let number = std::os::unix::process::parent_id();
+    #[cfg(not(unix))]
+    let number = 1;
+    number
+}
+
+/// Whether whoever was to read our answer has closed its end of stdout; none where that is a file or a terminal, which nobody
+/// closes.
+#[cfg(unix)]
+pub(crate) fn is_answer_unread() -> Option<bool> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::fs::{FileType, fstat};
+    let stdout = io::stdout();
+    let kind = FileType::from_raw_mode(fstat(&stdout).ok()?.st_mode);
+    if !matches!(kind, FileType::Fifo | FileType::Socket) {
+        return None;
+    }
+    let mut ends = [PollFd::new(&stdout, PollFlags::OUT)];
+    poll(&mut ends, Some(&Timespec::default())).ok()?;
+    Some(ends[0].revents().intersects(PollFlags::ERR | PollFlags::HUP))
+}
+
+/// Not told: only a write would tell, and there is nothing to write yet.
+#[cfg(not(unix))]
+pub(crate) fn is_answer_unread() -> Option<bool> {
+    None
 }
 
 /// The file this process runs, as it was started.
@@ -109,20 +140,54 @@ fn parse_stat(number: u32, stat: &str) -> Option<(Parent, u32)> {
     Some((Parent { id: ParentId::new(number, started), name: name.to_owned() }, above))
 }
 
-/// Starts a command and lets it go; whether it started. It holds none of our streams, and nobody waits for it.
-pub(crate) fn detach(words: &[String]) -> bool {
-    let Some((program, args)) = words.split_first() else { return false };
+/// What became of a command that was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Launched {
+    /// It ended with 0.
+    Ended,
+    /// It runs on.
+    Runs,
+    /// It did not start, or ended with something else.
+    Failed,
+}
+
+/// Starts a command, looks for a while what becomes of it, and lets it go. It holds none of our streams.
+pub(crate) fn launch(words: &[String], patience: Duration) -> Launched {
+    let Some((program, args)) = words.split_first() else { return Launched::Failed };
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     // Its own process group: a Ctrl-C that ends us, or the client, does not end a browser.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    command.spawn().is_ok()
+    let Ok(mut child) = command.spawn() else { return Launched::Failed };
+    let clock = SystemClock::new();
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) if status.success() => return Launched::Ended,
+            Ok(None) if clock.elapsed() < patience => clock.sleep(Duration::from_millis(10)),
+            Ok(None) => return Launched::Runs,
+            _ => return Launched::Failed,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn a_launcher_fails_ends_or_runs_on() {
+        let launched = |script: &str, millis| {
+            let words = ["/bin/sh", "-c", script].map(str::to_owned);
+            launch(&words, Duration::from_millis(millis))
+        };
+        assert_eq!(launched("exit 0", 60_000), Launched::Ended);
+        assert_eq!(launched("exit 3", 60_000), Launched::Failed);
+        assert_eq!(launched("exec sleep 2", 1), Launched::Runs);
+        assert_eq!(launch(&["/nowhere/keyfob".to_owned()], Duration::ZERO), Launched::Failed);
+        assert_eq!(launch(&[], Duration::ZERO), Launched::Failed);
+    }
 
     #[test]
     fn a_name_may_hold_anything() {

@@ -301,28 +301,3 @@ fn a_sign_in_that_was_called_off_stays_so() {
     assert!(done.stderr.contains("was called off"), "{}", done.stderr);
     assert_eq!(provider.count(Endpoint::Start), 1);
 }
-
-#[cfg(unix)]
-#[test]
-fn a_browser_opens_on_a_desktop_and_nowhere_else() {
-    let provider = approving();
-    let opened = |change: &dyn Fn(&mut std::process::Command), args: &[&str]| {
-        let sandbox = Sandbox::signed_up(&provider);
-        let browser = sandbox.home().join("browser");
-        std::fs::write(&browser, "#!/bin/sh\necho \"$@\" >\"$HOME/opened\"\necho noise; echo noise >&2; sleep 4\n")
-            .unwrap();
-        std::process::Command::new("chmod").arg("755").arg(&browser).status().unwrap();
-        let mut command = sandbox.keyfob(args);
-        command.env("KEYFOB_INTERACTIVE", "always").env("BROWSER", &browser).env("DISPLAY", ":0");
-        change(&mut command);
-        let done = crate::support::sandbox::run(command, &ask("git.acme.dev"));
-        assert_eq!(done.code, Some(0), "{done:?}");
-        assert!(!done.stdout.contains("noise") && !done.stderr.contains("noise"), "{done:?}");
-        std::fs::read_to_string(sandbox.home().join("opened")).ok()
-    };
-    let page = opened(&|_| (), &["git", "get"]).unwrap();
-    assert!(page.starts_with(&format!("{}/device?user_code=", provider.url())), "{page}");
-    assert_eq!(opened(&|command| _ = command.env_remove("DISPLAY"), &["git", "get"]), None);
-    assert_eq!(opened(&|command| _ = command.env("SSH_CONNECTION", "a b"), &["git", "get"]), None);
-    assert_eq!(opened(&|_| (), &["login", "--no-browser"]), None);
-}

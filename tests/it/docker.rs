@@ -325,3 +325,22 @@ fn a_denial_is_told_to_the_same_docker_without_another_code() {
     assert_eq!(done.stdout.matches("the sign-in to acme was denied: The person said no").count(), 3, "{done:?}");
     assert_eq!(provider.count(crate::support::provider::Endpoint::Start), 1);
 }
+
+/// podman, skopeo and buildah read docker's configuration, and are told apart where a person is asked.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_prompt_names_the_program_that_asks() {
+    for (name, line) in [
+        ("podman", "keyfob docker get; exit $?"),
+        ("skopeo", "sh -c 'keyfob docker get; exit $?'; exit $?"),
+        ("java", "keyfob docker get; exit $?"),
+    ] {
+        let provider = approving();
+        let sandbox = Sandbox::signed_up(&provider);
+        let mut command = sandbox.command(crate::support::sandbox::shell_called(name, &sandbox.home()));
+        command.args(["-c", line]).env("KEYFOB_INTERACTIVE", "always");
+        let done = crate::support::sandbox::run(command, "git.acme.dev");
+        let first = format!("keyfob: {name} needs to sign in to git.acme.dev (profile acme at WorkOS AuthKit)\n");
+        assert!(done.code == Some(0) && done.stderr.starts_with(&first), "{done:?}");
+    }
+}

@@ -323,3 +323,17 @@ fn who_asks_without_end_is_told_to_stop() {
     let record = std::fs::read_to_string(sandbox.record()).unwrap();
     assert!(!record.contains("refused_to"), "{record}");
 }
+
+/// git-lfs asks by `git credential`; git itself is named as ever.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_prompt_names_who_asks_by_git_credential() {
+    let provider = Provider::with(Manners { approves_by_itself: true, interval: Some(1), ..Manners::default() });
+    let sandbox = Sandbox::signed_up(&provider);
+    let mut command = sandbox.command(crate::support::sandbox::shell_called("git-lfs", &sandbox.home()));
+    command.args(["-c", "git -c credential.helper= -c credential.helper=keyfob credential fill; exit $?"]);
+    command.env("KEYFOB_INTERACTIVE", "always");
+    let done = crate::support::sandbox::run(command, &ask("git.acme.dev"));
+    let first = "keyfob: git needs to sign in to git.acme.dev (profile acme at WorkOS AuthKit, run by git-lfs)\n";
+    assert!(done.stdout.contains("password=") && done.stderr.starts_with(first), "{done:?}");
+}

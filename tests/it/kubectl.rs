@@ -74,11 +74,18 @@ fn the_prompt_names_the_client_and_the_cluster() {
     let provider = approving();
     let sandbox = clustered(&provider);
     let done = asked(&sandbox, Some(&info("v1", Some(CLUSTER))), "always");
+    // A shell that is tried by hand has no name that would say anything.
     assert!(
-        done.stderr.starts_with("keyfob: sh needs to sign in to k8s.acme.dev:6443 (profile acme"),
+        done.stderr.starts_with("keyfob: kubectl needs to sign in to k8s.acme.dev:6443 (profile acme"),
         "{}",
         done.stderr
     );
+    let sandbox = clustered(&provider);
+    let mut command = sandbox.command(crate::support::sandbox::shell_called("k9s", &sandbox.home()));
+    command.args(["-c", "keyfob kubectl; exit $?"]).env("KEYFOB_INTERACTIVE", "always");
+    command.env("KUBERNETES_EXEC_INFO", info("v1", Some(CLUSTER)));
+    let done = crate::support::sandbox::run(command, "");
+    assert!(done.stderr.starts_with("keyfob: k9s needs to sign in to k8s.acme.dev:6443"), "{done:?}");
 }
 
 #[test]

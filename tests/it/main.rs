@@ -12,6 +12,7 @@ mod refresh;
 // A thousand processes at once.
 mod crowd;
 // When nobody is there to be asked.
+mod agents;
 mod persons;
 mod presence;
 // What a person sees on a terminal.
@@ -34,7 +35,10 @@ mod house;
 // What Bazel says and hears.
 #[cfg(unix)]
 mod background;
+// Where a browser is opened, and what is said of it.
 mod bazel;
+#[cfg(target_os = "linux")]
+mod browser;
 // login, token.
 mod commands;
 // What is kept: for people, and as an inventory for programs.

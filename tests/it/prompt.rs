@@ -72,9 +72,17 @@ fn scan(picture: &[&String]) -> String {
     image.detect_grids()[0].decode().unwrap().1
 }
 
+/// A picture would push the command away.
 #[test]
-fn eighty_by_twenty_four() {
-    let (provider, code, written) = login(80, 24, &[]);
+fn eighty_by_twenty_four_has_no_room_for_a_picture() {
+    let (_provider, code, written) = login(80, 24, &[]);
+    assert!(!written.contains(PICTURE) && written.contains(&code), "{written}");
+    assert!(standing(&written).len() < 24 - 5, "{written}");
+}
+
+#[test]
+fn eighty_by_thirty() {
+    let (provider, code, written) = login(80, 30, &[]);
     let url = provider.url();
     let lines = standing(&written);
     let (picture, words): (Vec<&String>, Vec<&String>) = lines.iter().partition(|line| line.starts_with(PICTURE));
@@ -90,7 +98,7 @@ fn eighty_by_twenty_four() {
         ]
     );
     assert!(lines[4].starts_with(PICTURE), "below the address it is a picture of");
-    assert!(words.len() + picture.len() <= 23, "and the cursor: {}", picture.len());
+    assert!(words.len() + picture.len() <= 29 - 5, "the command, and the cursor: {}", picture.len());
     assert_eq!(scan(&picture), format!("{url}/device?user_code={code}"));
     // The first poll is due after two seconds.
     assert!(written.matches("keyfob: waiting, ").count() >= 2, "{written}");

@@ -20,12 +20,13 @@ use crate::clock::SystemClock;
 use crate::config::{Config, matching};
 use crate::desk::{Errand, setup_command};
 use crate::error::{Error, Kind, Result};
-use crate::human::presence::Asker;
+use crate::escape::escape;
+use crate::human::presence::{Asker, Stderr};
 use crate::mend::Mend;
 use crate::model::location::Scheme;
 use crate::model::{Ask, Destination, Location, Profile, Want};
 use crate::output::{BY_HAND, print, refuse_terminal};
-use crate::process;
+use crate::process::{self, Parent};
 use crate::secret::{Secret, SecretBytes};
 use crate::store::Store;
 use crate::store::passwords::{Entry, Passwords};
@@ -42,6 +43,7 @@ pub(super) const CLIENT: Client = Client {
     verb: Verb::Own,
     place: 1,
     links: &[LINK],
+    stderr: Stderr::OnFailure,
     lines: |command| Docker::augment_args(command).about("What docker and its kin run, as their credential helper"),
     call: |matches| Ok(Box::new(Docker::from_arg_matches(matches)?)),
     // No option of clap's: docker's helpers have a usage of their own.
@@ -77,6 +79,9 @@ impl Call for Docker {
         Some(operation(self.words.first().map_or("", String::as_str)))
     }
 }
+
+/// What else reads docker's configuration, behind a shell: else any program is called by its name.
+const KIN: &[&str] = &["docker", "podman", "skopeo", "buildah", "nerdctl", "crane", "oras", "helm", "regctl", "cosign"];
 
 /// The plain store's name for docker.
 const SERVICE: &str = "docker";
@@ -134,9 +139,10 @@ fn get() -> Result<String, Failure> {
     let owner = owner(&config, &server)?;
     let refuses = owner.as_ref().and_then(|owner| owner.refuses);
     if let Some(owner) = owner.as_ref().filter(|owner| owner.answers()) {
-        let errand = owner.errand(&server);
+        let above = asking_processes();
+        let errand = owner.errand(&server, super::asking(above.iter(), CLIENT.name, KIN));
         // docker asks again at once when it was told no: one need is one prompt.
-        let parent = process::parent().map(|parent| parent.id);
+        let parent = above.first().map(|parent| parent.id.clone());
         let token = errand.obtain(Ask { parent, ..errand.ask() })?;
         let credential = errand.credential(&token, &owner.username);
         return Ok(wire::encode(&server, &credential));
@@ -150,6 +156,17 @@ fn get() -> Result<String, Failure> {
             .hint(Mend::run("docker login").with(&server.location.host).lead("make such a token and"))
             .into()),
         None => Err(Failure::Sentence(wire::NOT_FOUND, None)),
+    }
+}
+
+/// Whoever runs us, and where that is a shell those above it.
+fn asking_processes() -> Vec<Parent> {
+    let mut above = process::ancestors();
+    let first: Vec<Parent> = above.next().into_iter().collect();
+    if first.iter().any(|parent| process::is_shell(&parent.name)) {
+        first.into_iter().chain(above).collect()
+    } else {
+        first
     }
 }
 
@@ -205,7 +222,7 @@ fn erased() -> Result<(), Failure> {
     let Ok(server) = wire::decode_server(&read()?) else { return Ok(()) };
     let config = Config::load()?;
     if let Some(owner) = owner(&config, &server)?.filter(Owner::answers) {
-        let errand = owner.errand(&server);
+        let errand = owner.errand(&server, CLIENT.name);
         let ask = Ask { want: Want::SignOut, ..errand.ask() };
         return Ok(errand.with_session(|broker| broker.report(ask))?);
     }
@@ -300,13 +317,14 @@ impl Owner<'_> {
         tokens.values().filter_map(|token| token.secret(self.destination.token)).any(is_it)
     }
 
-    fn errand(&self, server: &Server) -> Errand<'_> {
+    /// `who`: the program that asks.
+    fn errand(&self, server: &Server, who: &str) -> Errand<'_> {
         let place = server.location.authority();
-        let what = format!("docker needs to sign in to {place}");
+        let what = format!("{} needs to sign in to {place}", escape(who));
         Errand {
             profile: self.profile,
             destination: self.destination,
-            asker: Asker::PLAIN,
+            asker: Asker { stderr: CLIENT.stderr, ..Asker::PLAIN },
             what,
             place,
             opens_browser: true,

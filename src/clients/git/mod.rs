@@ -20,7 +20,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, environment, matching, programs};
 use crate::desk::{Errand, Inline, config, now, setup_command};
 use crate::error::{Error, Kind, Result};
-use crate::human::presence::Asker;
+use crate::human::presence::{Asker, Stderr};
 use crate::model::{Ask, Destination, ParentId, Profile, Want};
 use crate::output::{BY_HAND, print, refuse_terminal, report};
 use crate::process::{self, Parent};
@@ -37,6 +37,7 @@ pub(super) const CLIENT: Client = Client {
     verb: Verb::Own,
     place: 0,
     links: &[LINK],
+    stderr: Stderr::Free,
     lines: |command| Git::augment_args(command).about("What git runs, as its credential helper"),
     call: |matches| Ok(Box::new(Git::from_arg_matches(matches)?)),
     linked: |args| Ok(Box::new(GitHelper::try_parse_from(args)?.git)),
@@ -82,6 +83,8 @@ const GIT: Asker = Asker {
         let value = configured("credential.interactive")?.to_ascii_lowercase();
         matches!(value.as_str(), "never" | "false" | "no" | "off" | "0").then_some("credential.interactive")
     },
+    stderr: CLIENT.stderr,
+    behind,
     ..Asker::PLAIN
 };
 
@@ -355,13 +358,35 @@ fn is_gits_transport() -> bool {
 
 /// Who asks: nearest above us, but for shells and git's own wrapper; and whether that was between.
 fn asker() -> Option<(Parent, bool)> {
-    const BETWEEN: &[&str] = &["sh", "bash", "dash", "busybox", "git", "git-credential-", "git-credential"];
     let mut through_git = false;
     for above in process::ancestors() {
-        if !BETWEEN.contains(&above.name.as_str()) {
+        if !is_between(&above.name) {
             return Some((above, through_git));
         }
         through_git |= above.name == "git";
+    }
+    None
+}
+
+fn is_between(name: &str) -> bool {
+    process::is_shell(name) || ["git", "git-credential-", "git-credential"].contains(&name)
+}
+
+/// Who runs `git credential`, as git-lfs does; git itself is nobody behind it.
+fn behind() -> Option<String> {
+    let names: Vec<String> = process::ancestors().map(|above| above.name).collect();
+    behind_git(names.iter().map(String::as_str)).map(str::to_owned)
+}
+
+/// The same of the names above us, the nearest first. A shell is a person who tries it by hand.
+fn behind_git<'a>(above: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut nearer = "";
+    for name in above {
+        if !is_between(name) {
+            let is_git = name.starts_with("git-remote-") || name.starts_with("git-http-");
+            return (nearer == "git" && !is_git).then_some(name);
+        }
+        nearer = name;
     }
     None
 }
@@ -402,4 +427,24 @@ fn told(asked: &Attributes) -> String {
         wwwauth.len(),
         yes(!state.is_empty()),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_runs_git_credential_is_named_and_git_itself_is_not() {
+        for (above, name) in [
+            ("git sh git git-lfs git bash", Some("git-lfs")),
+            ("git git python3 bash", Some("python3")),
+            ("git sh git-remote-http git bash", None),
+            ("sh git-remote-http git", None),
+            ("git sh git bash tmux", None),
+            ("git sh git", None),
+            ("", None),
+        ] {
+            assert_eq!(behind_git(above.split_whitespace()), name, "{above}");
+        }
+    }
 }

@@ -20,7 +20,7 @@ use crate::config::environment;
 use crate::desk::{Errand, Inline, config, setup_command};
 use crate::error::{Error, Kind, Result};
 use crate::escape::escape;
-use crate::human::presence::Asker;
+use crate::human::presence::{Asker, Stderr};
 use crate::human::terminal::Terminal;
 use crate::human::{Human, Presence};
 use crate::model::{Ask, Destination, Location};
@@ -39,6 +39,7 @@ pub(super) const CLIENT: Client = Client {
     verb: Verb::Own,
     place: 2,
     links: &[],
+    stderr: Stderr::Free,
     lines: |command| Kubectl::augment_args(command).about("What kubectl runs, as its exec credential plugin"),
     call: |matches| Ok(Box::new(Kubectl::from_arg_matches(matches)?)),
     linked: |_| unreachable!("no link is called so"),
@@ -90,6 +91,9 @@ impl Call for Kubectl {
     }
 }
 
+/// Programs that run a plugin which failed up to five times, one time after the other.
+const REPEATING: &[&str] = &["kubectl", "helm", "k9s", "oc"];
+
 /// A kubectl that asks its server what it can do gives up on the answer, and so on us, after 32 seconds (client-go,
 /// discovery).
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -126,7 +130,7 @@ fn answer(command: &Kubectl) -> Result<String> {
     let config = config(&command.inline)?;
     let server = server(&asked)?;
     let parent = process::parent();
-    let client = parent.as_ref().map_or("kubectl", |parent| parent.name.as_str());
+    let client = super::asking(parent.iter(), CLIENT.name, &[]);
     let told = || server.as_ref().map_or_else(|| "no server".to_owned(), ToString::to_string);
     trace!("{client} says: {}, KUBERNETES_EXEC_INFO: {}", told(), yes(variable.is_some()));
     let profile = binding::profile(&config, command.profile.as_deref(), server.as_ref())?;
@@ -149,7 +153,8 @@ fn answer(command: &Kubectl) -> Result<String> {
         (None, _) => "the cluster".to_owned(),
     };
     let what = format!("{} needs to sign in to {place}", escape(client));
-    let errand = Errand { profile, destination, asker: Asker::PLAIN, what, place, opens_browser: true };
+    let asker = Asker { stderr: CLIENT.stderr, ..Asker::PLAIN };
+    let errand = Errand { profile, destination, asker, what, place, opens_browser: true };
 
     // The protocol cannot say that a token was refused. A client that asks again for one that lives may say it all the same.
     let markers = Markers::open()?;
@@ -157,7 +162,8 @@ fn answer(command: &Kubectl) -> Result<String> {
     let again = suspicion::again(variable.as_deref());
     let asking = parent.as_ref().filter(|_| again != Again::Habit);
     let marker = |parent: &Parent| marker(&id, parent, destination);
-    let mut ask = Ask { parent: parent.as_ref().map(|parent| parent.id.clone()), ..errand.ask() };
+    let repeats = REPEATING.iter().any(|name| client.starts_with(name));
+    let mut ask = Ask { parent: parent.as_ref().map(|parent| parent.id.clone()), repeats, ..errand.ask() };
     if let Some(parent) = asking.filter(|_| !profile.preset.refresh_ends_earlier_tokens()) {
         ask.suspected = markers.given(&parent.id, &marker(parent));
         if ask.suspected.is_some() && (again == Again::Perhaps || suspicion::reads_stdin(&process::parent_args())) {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::{Config, file};
 use crate::error::Kind;
+use crate::human::presence::Reason;
 use crate::model::ParentId;
 use crate::oauth::answer::Who;
 use crate::secret::Fingerprint;
@@ -90,6 +91,10 @@ fn waiting(pending: &Pending) -> Record {
 /// A record that is looked at twice under its lock: before a person is looked for, and behind the login lock.
 fn turn(kept: &Record, presence: Presence) -> impl Iterator<Item = Got> + Clone + use<> {
     [Got::Record(None), Got::Terminal(true), locked(kept), Got::Presence(presence), Got::Done, locked(kept)].into_iter()
+}
+
+fn away(why: &'static str) -> Presence {
+    Presence::Away(Reason::said(why))
 }
 
 /// The code in it is due, and this is the answer to its poll.
@@ -279,9 +284,11 @@ fn an_answer_in_hand_waits_for_the_lock_and_looks_at_nothing() {
 fn who_has_nobody_here_waits_ten_seconds_for_a_poll_and_a_person_as_long_as_it_takes() {
     let place = Place::new();
     for (wait, presence, slept) in [
-        (10, Presence::Away("why"), Some(10)),
-        (11, Presence::Away("why"), None),
-        (3, Presence::Away("why"), Some(3)),
+        (10, away("why"), Some(10)),
+        (11, away("why"), None),
+        (3, away("why"), Some(3)),
+        (10, Presence::Relayed, Some(10)),
+        (11, Presence::Relayed, None),
         (11, Presence::Here, Some(11)),
     ] {
         let kept = waiting(&pending("dc", wait, 100));
@@ -293,7 +300,7 @@ fn who_has_nobody_here_waits_ten_seconds_for_a_poll_and_a_person_as_long_as_it_t
     }
     // Without a person the code is polled for once.
     let kept = waiting(&pending("dc", 0, 100));
-    for (presence, waits) in [(Presence::Away("why"), false), (Presence::Here, true)] {
+    for (presence, waits) in [(away("why"), false), (Presence::Relayed, false), (Presence::Here, true)] {
         let told = turn(&kept, presence).chain([Got::Done, Got::Answer(not_yet()), locked(&kept), Got::Done]);
         let (_, effect) = place.drive(Ask::default(), told);
         assert_eq!(matches!(effect, Effect::Sleep { .. }), waits, "{presence:?}: {effect:?}");

@@ -115,3 +115,52 @@ fn a_token_that_another_renews_serves_at_the_first_look() {
         assert_eq!(matches!(effect, Effect::End(Outcome::Token(_))), is_served, "{effect:?}");
     }
 }
+
+/// Behind an agent nobody is waited for: what was begun is told at once, and its approval is the next caller's.
+#[test]
+fn what_an_agent_begins_is_told_and_left() {
+    let place = Place::new();
+    let code = pending("dc", 5, 100);
+    let parent = Some(ParentId::new(7, "1"));
+    let ask = Ask { parent: parent.clone(), repeats: true, ..Ask::default() };
+    let empty = Record::default();
+    let told = || turn(&empty, Presence::Relayed).chain([Got::Code(Ok(Box::new(code.clone()))), locked(&empty)]);
+    let (_, effect) = place.drive(ask.clone(), told());
+    let Effect::Save(saved) = effect else { panic!("{effect:?}") };
+    let kept = saved.pending.clone().expect("it is kept");
+    assert!(kept.in_advance && kept.told_to == parent);
+    let (asides, effect) = place.drive(ask.clone(), told().chain([Got::Done]));
+    assert_eq!(failed(&effect).kind, Kind::HumanNeeded);
+    assert_eq!(
+        failed(&effect).line(),
+        "the sign-in to a waits for approval of U-dc at https://a.dev; show this to the person, and run it again when they have approved\n"
+    );
+    assert!(matches!(&asides[..], [Aside::Unlock, Aside::Show(_, Role::Starting)]), "{asides:?}");
+    // What cannot be kept is shown to nobody.
+    let full = Got::Failed(Error::new(Kind::Broken, "the disk is full"));
+    let (asides, effect) = place.drive(ask.clone(), told().chain([full]));
+    assert_eq!((failed(&effect).kind, &asides[..]), (Kind::Broken, &[Aside::Unlock][..]));
+
+    // The same process, which only repeats itself, waits for nothing; another one looks whether it was approved.
+    let (asides, effect) = place.drive(ask.clone(), turn(&saved, Presence::Relayed));
+    assert!(failed(&effect).is_repeated() && asides == [Aside::Unlock], "{asides:?}");
+    for other in [Ask { repeats: false, ..ask.clone() }, Ask { parent: Some(ParentId::new(8, "1")), ..ask }] {
+        let (asides, effect) = place.drive(other, turn(&saved, Presence::Relayed));
+        assert!(matches!(effect, Effect::Sleep { seconds: 5, .. }), "{effect:?}");
+        assert!(matches!(&asides[..], [Aside::Unlock, Aside::Show(..)]), "{asides:?}");
+    }
+}
+
+/// Another has the login lock: its code is the one that is told, and one that is about to come is waited for.
+#[test]
+fn an_agent_tells_of_the_code_that_another_begins() {
+    let place = Place::new();
+    let empty = Record::default();
+    let begun = [Got::Record(None), Got::Terminal(false), locked(&empty), Got::Presence(Presence::Relayed), Got::Busy];
+    let (_, effect) = place.drive(Ask::default(), begun.clone().into_iter().chain([record(&empty)]));
+    assert_eq!(effect, Effect::Pause);
+    let theirs = waiting(&pending("dc", 3, 20));
+    let (asides, effect) = place.drive(Ask::default(), begun.into_iter().chain([record(&theirs)]));
+    assert_eq!(failed(&effect).kind, Kind::HumanNeeded);
+    assert!(matches!(&asides[..], [Aside::Show(_, Role::Waiting)]), "{asides:?}");
+}
