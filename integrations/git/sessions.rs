@@ -30,7 +30,7 @@ fn with_nobody_there_git_stops_and_the_line_helps() {
     assert_eq!(
         run(command, "").stderr.lines().collect::<Vec<_>>(),
         [
-            "keyfob: nobody is here to sign in to acme (GIT_TERMINAL_PROMPT=0); run: keyfob login acme",
+            "keyfob: nobody is here to sign in to acme (GIT_TERMINAL_PROMPT=0); run: keyfob login acme --start",
             "fatal: credential helper 'keyfob' told us to quit",
         ]
     );

@@ -80,7 +80,7 @@ impl Machine {
         let pending = match decision::next(record, &self.ask, &self.attempt, now) {
             Decision::Serve(token) => return self.serve(token.clone(), record),
             Decision::Fail(failure) => return self.fail(failure.error()),
-            Decision::Refresh(_) | Decision::Patience(_) | Decision::RefusedAgain(_) => {
+            Decision::Refresh(_) | Decision::Patience(_) | Decision::RefusedAgain(_) | Decision::TooShort(_) => {
                 self.held = Some(Box::new(record.clone()));
                 return self.look_again();
             }
@@ -90,6 +90,10 @@ impl Machine {
         };
         if let Some(why) = self.away() {
             let error = setting.person_needed(self.attempt.ended.as_deref(), why, pending);
+            return self.fail(error);
+        }
+        if self.has_waited_enough(now) {
+            let error = setting.person_needed(None, "another keyfob begins a sign-in", pending);
             return self.fail(error);
         }
         if let Some(pending) = pending {
@@ -130,7 +134,7 @@ impl Machine {
         match decision::next(&record, &self.ask, &self.attempt, now) {
             Decision::Serve(token) => self.serve(token.clone(), &record),
             Decision::Fail(failure) => self.fail(failure.error()),
-            Decision::Refresh(_) | Decision::Patience(_) | Decision::RefusedAgain(_) => {
+            Decision::Refresh(_) | Decision::Patience(_) | Decision::RefusedAgain(_) | Decision::TooShort(_) => {
                 self.held = Some(record);
                 self.look_again()
             }
@@ -209,12 +213,23 @@ impl Machine {
             let error = setting.person_needed(self.attempt.ended.as_deref(), why, Some(&pending));
             return self.fail(error);
         }
+        if self.has_waited_enough(now) {
+            let error = setting.person_needed(None, "", Some(&pending));
+            return self.fail(error);
+        }
+        let rest = self.ask.until.and_then(|until| u64::try_from(until - now).ok());
+        let seconds = rest.map_or(seconds, |rest| seconds.min(rest));
         trace!("sign-in: not approved yet, looking again in {seconds} s");
         let expires_at = pending.expires_at;
         if let Some(sign_in) = &mut self.sign_in {
             sign_in.unsaved = sign_in.unsaved.take().map(|_| pending);
         }
         self.then(At::Sleeping, Effect::Sleep { seconds, expires_at })
+    }
+
+    /// Whether the caller wants to wait for a person no longer.
+    fn has_waited_enough(&self, now: Timestamp) -> bool {
+        self.ask.until.is_some_and(|until| until <= now)
     }
 
     /// The record can do without a person after all: everything is released, and what is next is decided anew.

@@ -2,6 +2,7 @@
 
 use super::{NoCode, Setting};
 use crate::clock::{self, Timestamp};
+use crate::decision::is_shorter_than_wanted;
 use crate::error::{Error, Kind};
 use crate::escape::escape;
 use crate::mend::{Argv, Mend};
@@ -76,6 +77,20 @@ impl Setting<'_> {
         Error::new(Kind::Refused, what).hint(mend)
     }
 
+    /// A token that works, but not for as long as is wanted.
+    pub(super) fn too_short(&self, token: &Token, ask: &Ask, now: Timestamp) -> Error {
+        let wanted = clock::span(ask.wants_left);
+        let end = token.end(ask.kind).unwrap_or(now);
+        if is_shorter_than_wanted(token, ask) {
+            let life = clock::span(end - token.received_at);
+            let what = format!("{} grants tokens that live {life}, and {wanted} are wanted", self.provider());
+            return Error::new(Kind::Refused, what).hint("want less, or have the provider grant longer ones");
+        }
+        let (title, left) = (self.profile.title(), clock::span(end - now));
+        let what = format!("the token of {title} ends in {left}, {wanted} are wanted, and nothing renews it");
+        Error::new(Kind::HumanNeeded, what).hint(Mend::command(self.login_command()))
+    }
+
     /// The code's time is over; what the server says of it.
     pub(super) fn expired(&self, words: &str) -> Error {
         let what = format!("the code expired before it was approved{}", after_colon(words));
@@ -99,7 +114,8 @@ impl Setting<'_> {
                 Kind::HumanNeeded,
                 format!("the sign-in to {title} waits for approval of {code} at {uri}"),
             )
-            .hint(Mend::ask_person(login).lead("approve it, or"));
+            .hint(Mend::ask_person(login).lead("approve it, or"))
+            .waits(pending.waiting());
         }
         let Some(words) = ended else { return nobody(self.profile, why, login) };
         let what = format!("the session of {title} has ended ({words}) and nobody is here to sign in ({why})");

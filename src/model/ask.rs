@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Timestamp;
 use crate::model::{Slot, TokenKind};
 use crate::secret::Fingerprint;
 
@@ -39,6 +40,10 @@ pub(crate) struct Ask {
     /// A token that may have been refused: kubectl cannot say so, but asks again. Another is tried where that costs nobody
     /// anything; else this one will do.
     pub(crate) suspected: Option<Fingerprint>,
+    /// Seconds that the token has to live on: one with less left is renewed first. None is enough for most.
+    pub(crate) wants_left: i64,
+    /// How long a person is waited for at most; none is as long as the code lives.
+    pub(crate) until: Option<Timestamp>,
     /// Another person than before may sign in.
     pub(crate) selects_account: bool,
     /// The process that asks, for clients that run us again and again when we fail.

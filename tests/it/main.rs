@@ -35,8 +35,15 @@ mod house;
 #[cfg(unix)]
 mod background;
 mod bazel;
-// login, token.
+// login, at once and in steps; token, in every form; run.
+#[cfg(target_os = "linux")]
+mod child;
 mod commands;
+mod steps;
+mod tokens;
+// What agents, and the programs they come in, are told to run.
+#[cfg(target_os = "linux")]
+mod agents;
 // What is kept: for people, and as an inventory for programs.
 mod status;
 // Forgotten here, and ended where.

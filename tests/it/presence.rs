@@ -9,7 +9,10 @@ fn expect_refusal(name: &str, value: &str, why: &str) {
     command.env(name, value);
     let done = run(command, &ask("git.acme.dev"));
     assert_eq!(done.stdout, "quit=1\n");
-    assert_eq!(done.stderr, format!("keyfob: nobody is here to sign in to acme ({why}); run: keyfob login acme\n"));
+    assert_eq!(
+        done.stderr,
+        format!("keyfob: nobody is here to sign in to acme ({why}); run: keyfob login acme --start\n")
+    );
     assert_eq!(done.code, Some(0));
     assert!(provider.seen().is_empty(), "nobody was asked for a code");
 }
@@ -58,7 +61,10 @@ mod terminals {
         command.env_remove("CI");
         let done = run(command, &ask("git.acme.dev"));
         assert_eq!(done.stdout, "quit=1\n");
-        assert_eq!(done.stderr, "keyfob: nobody is here to sign in to acme (no terminal); run: keyfob login acme\n");
+        assert_eq!(
+            done.stderr,
+            "keyfob: nobody is here to sign in to acme (no terminal); run: keyfob login acme --start\n"
+        );
         assert!(provider.seen().is_empty());
     }
 
