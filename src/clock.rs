@@ -79,6 +79,22 @@ pub(crate) fn span(seconds: i64) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
+/// Reads a span of time as our command line has it, in seconds: a number and `s`, `m`, `h` or `d`.
+pub(crate) fn read_span(text: &str) -> Result<i64, String> {
+    let unit = match text.bytes().last() {
+        Some(b's') => 1,
+        Some(b'm') => 60,
+        Some(b'h') => 3_600,
+        Some(b'd') => 86_400,
+        _ => 0,
+    };
+    let digits = text.get(..text.len().saturating_sub(1)).unwrap_or_default();
+    // More digits than that are longer than anything here lasts.
+    let is_count = unit > 0 && digits.len() < 8 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let count = digits.parse::<i64>().ok().filter(|_| is_count);
+    count.map(|count| count * unit).ok_or_else(|| "write a number and its unit: 30s, 4m or 8h".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +111,16 @@ mod tests {
     fn http_dates() {
         assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
         assert_eq!(http_date("yesterday"), None);
+    }
+
+    #[test]
+    fn spans_are_read_with_their_unit() {
+        for (text, seconds) in [("30s", 30), ("4m", 240), ("8h", 28_800), ("1d", 86_400), ("0s", 0)] {
+            assert_eq!(read_span(text), Ok(seconds), "{text}");
+        }
+        for text in ["", "s", "60", "4 m", "-4m", "+4m", "1.5h", "4M", "4ms", "m4", "999999999999d", "4\u{b5}"] {
+            assert!(read_span(text).is_err(), "{text}");
+        }
     }
 
     #[test]

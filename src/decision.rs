@@ -46,6 +46,8 @@ pub(crate) enum Decision<'r> {
     Patience(Timestamp),
     /// The resource server refuses even this token, which has just taken the place of another it refused.
     RefusedAgain(&'r Token),
+    /// This token works, but not for as long as is wanted, and none that does can be had without a person.
+    TooShort(&'r Token),
 }
 
 /// Decides what is done next.
@@ -74,6 +76,10 @@ pub(crate) fn next<'r>(record: &'r Record, ask: &Ask, attempt: &Attempt, now: Ti
     if !may_renew && let Some(token) = living(record, ask, now) {
         return Decision::Serve(token);
     }
+    let short = working(record, ask, now).filter(|token| !leaves_enough(token, ask, now));
+    if let Some(token) = short.filter(|token| is_shorter_than_wanted(token, ask)) {
+        return Decision::TooShort(token);
+    }
     if let Some(failure) = renewal_failed {
         return Decision::Fail(failure);
     }
@@ -82,6 +88,9 @@ pub(crate) fn next<'r>(record: &'r Record, ask: &Ask, attempt: &Attempt, now: Ti
     }
     if let Some(refresh_token) = record.refresh_token.as_ref().filter(|_| !is_over) {
         return patience.map_or(Decision::Refresh(refresh_token), Decision::Patience);
+    }
+    if let Some(token) = short {
+        return Decision::TooShort(token);
     }
     if let Some(failure) = remembered(record, None, ask, attempt, now) {
         return Decision::Fail(failure);
@@ -124,12 +133,27 @@ pub(crate) fn fresh<'r>(record: &'r Record, ask: &Ask, now: Timestamp) -> Option
     wanted(record, ask).filter(|token| !is_named(token, ask.kind, ask.suspected.as_ref())).filter(|token| {
         let (end, margin) = (token.end(ask.kind), token.margin(ask.kind));
         // A clock set back beyond the receipt can tell nothing about the rest of its life.
-        end.is_some_and(|end| now < end - margin && now + margin >= token.received_at)
+        end.is_some_and(|end| now < end - margin && now + margin >= token.received_at) && leaves_enough(token, ask, now)
     })
 }
 
-/// The token that still works, though it should be renewed.
+/// The token that still works for as long as is wanted, though it should be renewed.
 pub(crate) fn living<'r>(record: &'r Record, ask: &Ask, now: Timestamp) -> Option<&'r Token> {
+    working(record, ask, now).filter(|token| leaves_enough(token, ask, now))
+}
+
+/// Whether a token works as long as is wanted.
+fn leaves_enough(token: &Token, ask: &Ask, now: Timestamp) -> bool {
+    token.end(ask.kind).is_some_and(|end| now + ask.wants_left <= end)
+}
+
+/// Whether a token never had as long to live as is wanted: a renewal brings another like it.
+pub(crate) fn is_shorter_than_wanted(token: &Token, ask: &Ask) -> bool {
+    token.end(ask.kind).is_some_and(|end| end.saturating_sub(token.received_at) < ask.wants_left)
+}
+
+/// The token that still works, for however long.
+pub(crate) fn working<'r>(record: &'r Record, ask: &Ask, now: Timestamp) -> Option<&'r Token> {
     wanted(record, ask).filter(|token| {
         token.end(ask.kind).is_some_and(|end| now < end && now + token.margin(ask.kind) >= token.received_at)
     })
@@ -258,6 +282,7 @@ mod tests {
         match next(record, ask, attempt, NOW) {
             Decision::Serve(token) => format!("serve {}", token.access_token.expose()),
             Decision::Refresh(token) => format!("refresh {}", token.expose()),
+            Decision::TooShort(token) => format!("too short {}", token.access_token.expose()),
             Decision::Poll(_) => "poll".to_owned(),
             Decision::Login => "login".to_owned(),
             Decision::Fail(failure) => format!("fail: {}", failure.text),
@@ -295,6 +320,8 @@ mod tests {
         let other_slot = of(Ask { slot: Slot::of_key("organization=x"), ..Ask::default() });
         let of_resource = of(Ask { slot: Slot::of_key("resource=https://a.dev"), ..Ask::default() });
         let headless_other = (other_slot.0.clone(), headless.1.clone());
+        let long = of(Ask { wants_left: 240, ..Ask::default() });
+        let headless_long = (long.0.clone(), headless.1.clone());
         let id = of(Ask { kind: TokenKind::Id, ..Ask::default() });
 
         #[rustfmt::skip]
@@ -366,6 +393,16 @@ mod tests {
             ("asked for patience, and nothing lives", with(&|r| { rt(r); r.retry_at = Some(NOW + 9); }), &plain, "patience 9"),
             ("patience is over", with(&|r| { rt(r); r.retry_at = Some(NOW); }), &plain, "refresh rt"),
             ("absurd patience", with(&|r| { rt(r); r.retry_at = Some(NOW + 999_999); }), &plain, "refresh rt"),
+            ("as much left as is wanted", with(&|r| { holds(r, NOW - 60, 300); rt(r); }), &long, "serve at"),
+            ("a second less", with(&|r| { holds(r, NOW - 61, 300); rt(r); }), &long, "refresh rt"),
+            ("the same, and nothing can renew it", with(&|r| holds(r, NOW - 61, 300)), &long, "too short at"),
+            ("less than is wanted from the start", with(&|r| { holds(r, NOW, 200); rt(r); }), &long, "too short at"),
+            ("the same, and it has ended", with(&|r| { holds(r, NOW - 200, 200); rt(r); }), &long, "refresh rt"),
+            ("the same, and nothing can renew it either", with(&|r| holds(r, NOW - 200, 200)), &long, "login"),
+            ("less left than is wanted, and a renewal under way", with(&|r| { holds(r, NOW - 250, 300); rt(r); r.renewing_since = Some(NOW); }), &long, "refresh rt"),
+            ("the same, and the provider wants patience", with(&|r| { holds(r, NOW - 61, 300); rt(r); r.retry_at = Some(NOW + 9); }), &long, "patience 9"),
+            ("the same, and a renewal has failed", with(&|r| { holds(r, NOW - 61, 300); rt(r); r.failure = Some(passing(NOW - 1)); }), &headless_long, "fail: denied"),
+            ("the same, with a terminal", with(&|r| { holds(r, NOW - 61, 300); rt(r); r.failure = Some(passing(NOW - 1)); }), &long, "refresh rt"),
             ("inside the margin, and nothing can renew it", with(&|r| holds(r, NOW - 299, 300)), &plain, "serve at"),
             ("login, though all is well", with(&|r| { holds(r, NOW, 300); rt(r); }), &anew, "login"),
             ("login, and somebody began one", with(&|r| { holds(r, NOW, 300); r.pending = Some(pending(NOW + 9)); }), &anew, "poll"),

@@ -5,9 +5,11 @@ use clap::Args;
 
 use crate::broker::{Broker, World, discover};
 use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::config::Config;
+use crate::config::environment::{self, Interactive};
 use crate::config::file::{self, Spelt};
-use crate::config::{Config, environment};
 use crate::error::{Error, Kind, Result};
+use crate::human::Human as _;
 use crate::human::presence::Asker;
 use crate::human::terminal::Terminal;
 use crate::machine::Setting;
@@ -98,11 +100,21 @@ impl Errand<'_> {
         anew: bool,
         work: impl FnOnce(&Broker<'_>, Option<ReadRecord>) -> Result<T>,
     ) -> Result<T> {
-        let (store, clock, http, human) = self.world()?;
         let successor = Successor::new(named(self.profile), trace::is_on_stderr());
-        let world = World { store: &store, clock: &clock, http: &http, human: &human, successor: Some(&successor) };
-        let found = discover::endpoints(self.profile, &world, anew)?;
-        self.broker(world, &found.endpoints, |broker| work(broker, found.looked))
+        self.with_broker_and(Some(&successor), anew, work)
+    }
+
+    fn with_broker_and<T>(
+        &self,
+        successor: Option<&Successor>,
+        anew: bool,
+        work: impl FnOnce(&Broker<'_>, Option<ReadRecord>) -> Result<T>,
+    ) -> Result<T> {
+        let (store, clock, http, human) = self.world()?;
+        let world = World { store: &store, clock: &clock, http: &http, human: &human, successor };
+        let found = discover::endpoints(self.profile, &world, anew);
+        let done = found.and_then(|found| self.broker(world, &found.endpoints, |broker| work(broker, found.looked)));
+        done.map_err(|error| if reads_on(&human) { error } else { error.in_steps() })
     }
 
     /// The same for what concerns a session that is there; nothing is asked to find it.
@@ -156,6 +168,12 @@ impl Errand<'_> {
         Ok(token)
     }
 
+    /// The same without leaving a renewal to a process in the background: this one becomes another program, which would not know
+    /// of a child of its own that it has never started.
+    pub(crate) fn obtain_alone(&self, ask: Ask) -> Result<Token> {
+        self.with_broker_and(None, false, |broker, looked| broker.obtain(ask, looked))
+    }
+
     /// A token for the trace: its kind and its end.
     pub(crate) fn told(&self, token: &Token) -> String {
         let (kind, now) = (self.destination.token, now());
@@ -163,6 +181,11 @@ impl Errand<'_> {
         let end = token.told_end(kind, now).map(|end| format!(", told to end in {} s", end - now));
         format!("{what}{}", end.unwrap_or_default())
     }
+}
+
+/// Whether somebody sees what a command says while it waits. Where nobody does, none that waits for a person is named.
+fn reads_on(human: &Terminal) -> bool {
+    human.has_terminal() || environment::interactive() == Ok(Interactive::Always)
 }
 
 /// The words that name a profile on our own command line.

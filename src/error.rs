@@ -82,7 +82,9 @@ impl Kind {
     pub(crate) fn next(self) -> &'static str {
         match self {
             Self::Usage => "call again as the hint says",
-            Self::HumanNeeded => "run `keyfob login PROFILE` where somebody sees it",
+            Self::HumanNeeded => {
+                "run `keyfob login PROFILE` where somebody sees it, or `keyfob login PROFILE --start` and show them what it prints"
+            }
             Self::SignInEnded => "run the command again, and approve",
             Self::Refused => "correct the profile or what is registered at the provider; `keyfob doctor` says which",
             Self::Transient => "run the command again",
@@ -101,6 +103,20 @@ pub(crate) struct Error {
     /// The line that is wrong, where a file is.
     place: Option<Box<Place>>,
     repeated: bool,
+    /// The sign-in that somebody can approve.
+    waiting: Option<Box<Waiting>>,
+}
+
+/// A sign-in that waits for approval, as a person is shown it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Waiting {
+    pub(crate) user_code: String,
+    pub(crate) verification_uri: String,
+    pub(crate) verification_uri_complete: Option<String>,
+    /// Unix seconds.
+    pub(crate) expires_at: i64,
+    /// Seconds between polls.
+    pub(crate) interval: u64,
 }
 
 /// The result of nearly everything here.
@@ -109,7 +125,7 @@ pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of a kind; `text` is one lower-case line.
     pub(crate) fn new(kind: Kind, text: impl Into<String>) -> Self {
-        Self { kind, text: defuse(&text.into()), mend: None, place: None, repeated: false }
+        Self { kind, text: defuse(&text.into()), mend: None, place: None, repeated: false, waiting: None }
     }
 
     /// An error of the store or the system, with the chain of causes that led to it on the same line.
@@ -126,6 +142,23 @@ impl Error {
     /// Names the line that is wrong; before the hint is added.
     pub(crate) fn at(mut self, place: Option<Place>) -> Self {
         self.place = place.map(Box::new);
+        self
+    }
+
+    /// Names the sign-in that waits for somebody.
+    pub(crate) fn waits(mut self, waiting: Waiting) -> Self {
+        self.waiting = Some(Box::new(waiting));
+        self
+    }
+
+    /// The sign-in that waits for somebody, where one does.
+    pub(crate) fn waiting(&self) -> Option<&Waiting> {
+        self.waiting.as_deref()
+    }
+
+    /// The same for whoever sees nothing of a command before it ends.
+    pub(crate) fn in_steps(mut self) -> Self {
+        self.mend = self.mend.map(|mend| Box::new(mend.in_steps()));
         self
     }
 

@@ -249,6 +249,7 @@ fn walk(record: &Record) {
         (Ask { want: Want::SignIn, ..plain.clone() }, false),
         (Ask { refused: fingerprint.clone(), ..plain.clone() }, false),
         (Ask { suspected: fingerprint, ..plain.clone() }, true),
+        (Ask { wants_left: 240, ..plain.clone() }, false),
         (Ask { kind: TokenKind::Id, ..plain }, false),
     ];
     for now in [0, NOW, 4_000_000_000] {
@@ -259,6 +260,7 @@ fn walk(record: &Record) {
                 Decision::Serve(token) => {
                     assert!(!decision::is_refused(token, ask));
                     assert!(token.told_end(ask.kind, now).is_some_and(|end| end > now), "never a past moment");
+                    assert!(token.end(ask.kind).is_some_and(|end| end - now >= ask.wants_left));
                 }
                 Decision::Poll(pending) => {
                     assert!(pending.is_live(now));
@@ -267,6 +269,7 @@ fn walk(record: &Record) {
                     let _ = pending.clone().polled(now).after(pending_answer(), now);
                 }
                 Decision::Patience(until) => assert!(until - now <= 3_600),
+                Decision::TooShort(token) => assert!(token.end(ask.kind).is_some_and(|end| end > now)),
                 Decision::Refresh(_) | Decision::Login | Decision::Fail(_) | Decision::RefusedAgain(_) => {}
             }
         }

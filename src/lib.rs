@@ -95,10 +95,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
                     let _ = std::io::stderr().write_all(error.render().to_string().as_bytes());
                 }
                 // What was not understood has no options; what it would have printed is told by the word alone.
-                _ if args.iter().any(|word| word == "--json") => output::report_as_json(&cli::misspelt(&error, &args)),
+                _ if wants_json(&args) => output::report_as_json(&cli::misspelt(&error, &args)),
                 _ => output::report(&cli::misspelt(&error, &args)),
             }
-            clients::misspelt(&args).unwrap_or(ExitCode::from(2))
+            let people = if args.get(1).is_some_and(|word| word == "run") { commands::NOT_STARTED } else { 2 };
+            clients::misspelt(&args).unwrap_or(ExitCode::from(people))
         }
     }
 }
@@ -109,9 +110,19 @@ pub fn links() -> Vec<&'static str> {
     clients::links().collect()
 }
 
+/// Where the options end: what follows `--` is another program's.
+fn options(args: &[OsString]) -> usize {
+    args.iter().position(|word| word == "--").unwrap_or(args.len())
+}
+
+/// Whether a program reads what is printed, as far as that can be told of a call that was not understood. No client does.
+fn wants_json(args: &[OsString]) -> bool {
+    args[..options(args)].iter().any(|word| word == "--json") && clients::caller(args).is_none()
+}
+
 /// Takes `--verbose` off the line, wherever it stands before `--`; whether it was there.
 fn take_verbose(args: &mut Vec<OsString>) -> bool {
-    let options = args.iter().position(|word| word == "--").unwrap_or(args.len());
+    let options = options(args);
     let before = args.len();
     let mut index = 0;
     args.retain(|word| {

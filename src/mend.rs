@@ -105,6 +105,21 @@ impl Mend {
         }
     }
 
+    /// For whoever sees nothing of a command before it ends: a sign-in is begun, and not waited for. `keyfob login` signs in
+    /// whatever is kept, and so does this; where a person is all that is missing, nothing is kept that would do.
+    pub(crate) fn in_steps(mut self) -> Self {
+        let is_needed = matches!(self, Self::AskPerson(_));
+        for argv in self.commands_mut().into_iter().flatten() {
+            let has = |word: &str| argv.iter().any(|known| known == word);
+            if argv.starts_with(&["keyfob", "login"].map(str::to_owned)) && !has("--start") && !has("--wait") {
+                let is_forced = is_needed || has("--select-account");
+                argv.push("--start".to_owned());
+                argv.extend((!is_forced).then(|| "--force".to_owned()));
+            }
+        }
+        self
+    }
+
     /// The command that a program may run in a person's place, where it is one.
     pub(crate) fn argv(&self) -> Option<&Argv> {
         match self {
@@ -219,5 +234,14 @@ mod tests {
         assert_eq!(Mend::of_kept(&[]), None);
         let asked = Mend::ask_person(vec!["keyfob".to_owned(), "login".to_owned()]);
         assert_eq!((asked.words().as_str(), asked.argv().unwrap().len()), ("run: keyfob login", 2));
+        assert_eq!(asked.in_steps().words(), "run: keyfob login --start");
+        for (whole, steps) in [
+            ("keyfob login acme", "run: keyfob login acme --start --force"),
+            ("keyfob login acme --select-account", "run: keyfob login acme --select-account --start"),
+            ("keyfob login acme --wait 60s", "run: keyfob login acme --wait 60s"),
+            ("keyfob status acme", "run: keyfob status acme"),
+        ] {
+            assert_eq!(Mend::run(whole).in_steps().words(), steps);
+        }
     }
 }

@@ -4,7 +4,8 @@ use std::io::{self, IsTerminal, Write};
 
 use serde_json::{Value, json};
 
-use crate::error::{Error, Kind, Result};
+use crate::clock::{self, Clock as _, SystemClock};
+use crate::error::{Error, Kind, Result, Waiting};
 use crate::escape::{self, defuse};
 use crate::mend::Place;
 use crate::trace;
@@ -32,7 +33,23 @@ pub(crate) fn failure(error: &Error) -> Value {
             (members["file"], members["line"]) = (json!(file), json!(line));
         }
     }
+    if let Some(waiting) = error.waiting() {
+        members["pending"] = pending(waiting);
+    }
     members
+}
+
+/// A sign-in that waits for somebody, as JSON, which is a contract: what a person is to be shown, and until when it is worth showing.
+pub(crate) fn pending(waiting: &Waiting) -> Value {
+    let Waiting { user_code, verification_uri, verification_uri_complete, expires_at, interval } = waiting;
+    json!({
+        "user_code": user_code,
+        "verification_uri": verification_uri,
+        "verification_uri_complete": verification_uri_complete,
+        "expires_at": clock::rfc3339(*expires_at),
+        "expires_in": (expires_at - SystemClock::new().now()).max(0),
+        "interval": interval,
+    })
 }
 
 /// Says an error on stderr, and on stdout to the program that asked for JSON.

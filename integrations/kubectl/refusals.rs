@@ -73,7 +73,7 @@ fn nobody_is_asked_where_nobody_is() {
     command.env_remove("KEYFOB_INTERACTIVE");
     let done = run(command, "");
     assert_eq!(done.code, Some(1), "{done:?}");
-    assert!(done.stderr.contains("run: keyfob login acme\n"), "{}", done.stderr);
+    assert!(done.stderr.contains("run: keyfob login acme --start\n"), "{}", done.stderr);
     assert_eq!(world.asked(), (0, 0));
     assert_eq!(world.server.log(), Vec::<String>::new(), "without a token kubectl does not even try");
 }

@@ -52,7 +52,7 @@ fn a_denial_is_told_as_one() {
         (done.stdout.as_str(), done.stderr.as_str()),
         (
             "quit=1\n",
-            "keyfob: the sign-in to acme was denied: End-User aborted interaction\nkeyfob: hint: to try again, run: keyfob login acme\n"
+            "keyfob: the sign-in to acme was denied: End-User aborted interaction\nkeyfob: hint: to try again, run: keyfob login acme --start --force\n"
         )
     );
 }
@@ -74,7 +74,7 @@ fn a_code_that_expires_there_is_told_as_expired() {
         (done.stdout.as_str(), done.stderr.as_str()),
         (
             "quit=1\n",
-            "keyfob: the code expired before it was approved: device code is expired\nkeyfob: hint: for a new one, run: keyfob login acme\n"
+            "keyfob: the code expired before it was approved: device code is expired\nkeyfob: hint: for a new one, run: keyfob login acme --start --force\n"
         )
     );
 }
@@ -115,7 +115,7 @@ fn a_refresh_token_presented_twice_ends_the_session_and_it_is_said() {
         (
             "quit=1\n",
             "keyfob: the session of acme has ended (invalid_grant: grant request is invalid) and nobody is here to sign in \
-             (CI); run: keyfob login acme\n"
+             (CI); run: keyfob login acme --start\n"
         )
     );
     assert_eq!(world.refresh_token(), "", "and is not sent again");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::clock::Timestamp;
 use crate::config::{Config, file};
+use crate::error::Error;
 use crate::human::{Presence, Prompt};
 use crate::machine::{Aside, Effect, Got, Role};
 use crate::model::{Endpoints, Server, Slot};

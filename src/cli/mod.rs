@@ -12,12 +12,14 @@ use crate::error::{Error, Kind};
 use crate::mend::Mend;
 use crate::output::EXAMPLE;
 
-pub(crate) use people::{Completions, Doctor, Login, Logout, Providers, Renew, Status, Subject, Token};
+pub(crate) use people::{Completions, Doctor, Form, Login, Logout, Providers, Renew, Run, Status, Subject, Token};
 pub(crate) use setup::{SetUp, SetUpProfile, Setup};
 
 /// Signs you in once, in your browser; git, kubectl and docker are let in.
 #[derive(Debug, Parser)]
 #[command(name = "keyfob", version, disable_help_subcommand = true, max_term_width = 80, after_help = EXAMPLE)]
+// So many commands fit a screen only without a heading for the two options.
+#[command(help_template = "{about}\n\n{usage-heading} {usage}\n\nCommands:\n{subcommands}\n\n{options}{after-help}")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -36,6 +38,8 @@ pub(crate) enum Command {
     Status(Status),
     /// Print a token, for scripts
     Token(Token),
+    /// Run a command with a token in its environment
+    Run(Run),
     /// Find what is wrong, and say the command that mends it
     Doctor(Doctor),
     /// List the providers keyfob knows, or show what one needs

@@ -1,17 +1,27 @@
 //! What people call.
 
+use std::ffi::OsString;
+
 use clap::Args;
 
+use crate::clock;
 use crate::desk::Inline;
 
 /// What `login`, `logout` and `token` are about.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub(crate) struct Subject {
     /// Profile, URL or host; the only profile when left out
     #[arg(value_name = "PROFILE|URL", id = "profile")]
     pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) inline: Inline,
+}
+
+impl Subject {
+    /// Whether nothing is named or spelt.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.name.is_none() && self.inline.provider.is_none()
+    }
 }
 
 /// `keyfob login`.
@@ -30,8 +40,14 @@ pub(crate) struct Login {
     /// Print address and code and exit
     #[arg(long)]
     pub(crate) start: bool,
-    /// With --start: print JSON
-    #[arg(long, requires = "start")]
+    /// Wait no longer: 60s, 5m; then exit with 3
+    #[arg(long, value_name = "TIME", conflicts_with = "start", value_parser = clock::read_span)]
+    pub(crate) wait: Option<i64>,
+    /// With these two: though a session is alive
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Print JSON
+    #[arg(long)]
     pub(crate) json: bool,
 }
 
@@ -58,6 +74,7 @@ pub(crate) struct Status {
 }
 
 /// `keyfob token`.
+#[expect(clippy::struct_excessive_bools, reason = "each an option of its own")]
 #[derive(Args, Debug)]
 #[command(after_help = "Example: curl -H \"$(keyfob token acme --header)\" https://api.acme.dev/me")]
 pub(crate) struct Token {
@@ -66,12 +83,48 @@ pub(crate) struct Token {
     /// Print it as an Authorization header
     #[arg(long)]
     pub(crate) header: bool,
+    /// Print it behind the word Bearer
+    #[arg(long, conflicts_with_all = ["header", "json"])]
+    pub(crate) bearer: bool,
+    /// Print JSON; with --header: headers alone
+    #[arg(long)]
+    pub(crate) json: bool,
     /// The ID token instead of the destination's
     #[arg(long)]
     pub(crate) id: bool,
+    /// Renew it where less is left: 30s, 4m
+    #[arg(long, value_name = "TIME", value_parser = clock::read_span)]
+    pub(crate) min_ttl: Option<i64>,
     /// Print it even to a terminal
     #[arg(long)]
     pub(crate) show: bool,
+}
+
+/// `keyfob run`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example: keyfob run --env NPM_TOKEN=npm.acme.dev -- npm ci
+
+It exits as COMMAND does, and with 125 where that could not start. COMMAND, and
+whatever it starts, can read the token in its environment and pass it on.")]
+pub(crate) struct Run {
+    /// Variable, and whose token; repeatable
+    #[arg(long = "env", value_name = "NAME=PROFILE|URL", required = true)]
+    pub(crate) variables: Vec<String>,
+    /// bearer, basic: as in a header; id: the ID token
+    #[arg(long, hide_possible_values = true)]
+    pub(crate) form: Option<Form>,
+    /// What is run, with its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) words: Vec<OsString>,
+}
+
+/// What of a token is put into a variable: behind `Bearer`, behind `Basic` with the user name, or the ID token. The
+/// help has them in one line, so they have no words of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Form {
+    Bearer,
+    Basic,
+    Id,
 }
 
 /// `keyfob doctor`.

@@ -165,8 +165,12 @@ pub(crate) fn by_words(args: &[OsString]) -> Option<Called> {
 
 /// The exit code of a call that could not be understood, where it is a client's.
 pub(crate) fn misspelt(args: &[OsString]) -> Option<ExitCode> {
-    let client = linked(args).or_else(|| of(args).map(|(client, _)| client))?;
-    Some((client.misspelt)(args))
+    caller(args).map(|client| (client.misspelt)(args))
+}
+
+/// The client that calls us, by a link or by its word, whatever follows.
+pub(crate) fn caller(args: &[OsString]) -> Option<&'static Client> {
+    linked(args).or_else(|| of(args).map(|(client, _)| client))
 }
 
 /// Clients' calls among the commands of people: clap's own reading of the table.

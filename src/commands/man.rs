@@ -18,6 +18,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("KEYFOB_INTERACTIVE", "never: ask nobody; always: run the device flow even without a terminal; auto"),
     ("KEYFOB_LOG", "1: trace decisions and requests to stderr, every secret hidden; a whole path: to that file"),
     ("KEYFOB_PLAIN", "no colours, no line rewritten in place, no QR code"),
+    ("CLAUDE_CODE_MCP_SERVER_URL", "what keyfob token is about where nothing is named"),
     ("HTTPS_PROXY, ALL_PROXY, NO_PROXY", "as curl reads them"),
 ];
 
@@ -54,6 +55,9 @@ fn page() -> io::Result<Vec<u8>> {
         paragraph(&mut exit, &kind.exit_code().to_string(), &format!("{}: {}", kind.meaning(), kind.next()));
     }
     exit.text([roman("The git helper always ends with 0, the kubectl and docker helpers with 0 or 1.")]);
+    exit.text([roman(
+        "keyfob run ends as its command does, and with 125 where that could not start; what it runs can read the token and pass it on.",
+    )]);
     exit.to_writer(&mut text)?;
     for (title, rows) in [("ENVIRONMENT", ENVIRONMENT), ("FILES", FILES)] {
         let mut section = Roff::new();

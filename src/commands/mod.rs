@@ -7,6 +7,7 @@ mod logout;
 mod man;
 mod providers;
 mod renew;
+mod run;
 mod setup;
 mod status;
 mod token;
@@ -21,6 +22,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::{Destination, Location, Profile};
 use crate::output::{report, report_as_json};
 use crate::trace::trace;
+pub(crate) use run::NOT_STARTED;
 
 /// Does what the command line asks and reports how it went. What people call is kept out of line: between the lines that
 /// clients run through it would cost each hit a tenth, in pages to be mapped.
@@ -33,6 +35,7 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Logout(logout) => logout::run(&logout),
         Command::Status(status) => status::run(&status),
         Command::Token(token) => token::run(&token),
+        Command::Run(run) => run::run(&run),
         Command::Setup(setup) => setup::run(&setup),
         Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Providers(providers) => providers::run(&providers),
@@ -50,6 +53,7 @@ pub(crate) fn run(command: Command) -> ExitCode {
 fn wants_json(command: &Command) -> bool {
     match command {
         Command::Login(login) => login.json,
+        Command::Token(token) => token.json,
         Command::Status(status) => status.json,
         Command::Doctor(doctor) => doctor.json,
         _ => false,
@@ -68,6 +72,7 @@ fn name(command: &Command) -> String {
         Command::Logout(_) => "logout",
         Command::Status(_) => "status",
         Command::Token(_) => "token",
+        Command::Run(_) => "run",
         Command::Providers(_) => "providers",
         Command::Setup(_) => "setup",
         Command::Doctor(_) => "doctor",
@@ -90,6 +95,11 @@ struct Chosen {
 impl Chosen {
     fn profile(&self) -> &Profile {
         &self.config.profiles[self.index]
+    }
+
+    /// What was named, for a sentence: the host, else the profile.
+    fn place(&self) -> String {
+        self.location.as_ref().map_or_else(|| self.profile().title().to_owned(), ToString::to_string)
     }
 }
 

@@ -156,6 +156,11 @@ pub(crate) fn kubernetes_exec_info() -> Option<String> {
     env::var_os("KUBERNETES_EXEC_INFO").map(|value| value.to_string_lossy().into_owned())
 }
 
+/// `CLAUDE_CODE_MCP_SERVER_URL`: the server that whoever runs us is about to connect to, and wants headers for.
+pub(crate) fn mcp_server_url() -> Option<String> {
+    env::var("CLAUDE_CODE_MCP_SERVER_URL").ok().filter(|url| !url.is_empty())
+}
+
 /// `PATH`: the folders programs are looked for in, in their order. One that depends on where a command is run is no place to
 /// rely on.
 pub(crate) fn search_path() -> Vec<PathBuf> {

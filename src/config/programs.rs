@@ -31,6 +31,24 @@ pub(crate) fn resolve(program: &OsStr) -> Option<PathBuf> {
     if is_bare { find(path.to_str()?) } else { Some(path.to_owned()) }
 }
 
+/// The program that the first word of a person's command is.
+#[cfg(not(windows))]
+pub(crate) fn command(word: &OsStr) -> Option<PathBuf> {
+    resolve(word)
+}
+
+/// The same, where files say by their ends that they are programs, and people leave that out.
+#[cfg(windows)]
+pub(crate) fn command(word: &OsStr) -> Option<PathBuf> {
+    let path = Path::new(word);
+    if path.components().count() != 1 {
+        return Some(path.to_owned());
+    }
+    let names = ["", ".exe", ".cmd", ".bat"].map(|end| format!("{}{end}", word.to_string_lossy()));
+    let mut paths = names.iter().flat_map(|name| environment::search_path().into_iter().map(move |at| at.join(name)));
+    paths.find(|path| path.extension().is_some() && is_program(path))
+}
+
 /// Runs a program, by its name or its path, to its end; as [`process::ask`] does.
 ///
 /// # Errors

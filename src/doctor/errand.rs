@@ -6,7 +6,7 @@ use super::{Visit, area};
 use crate::broker::{Broker, World};
 use crate::desk::Errand;
 use crate::error::{Error, Result};
-use crate::human::presence::{Asker, Reason};
+use crate::human::presence::Asker;
 use crate::human::{Human, Presence, Prompt};
 use crate::model::{Destination, Endpoints, Profile};
 use crate::oauth::http::Http;
@@ -20,7 +20,7 @@ struct Listener {
 
 impl Human for Listener {
     fn presence(&self) -> Result<Presence> {
-        Ok(Presence::Away(Reason::said("the doctor asks nobody")))
+        Ok(Presence::Away("the doctor asks nobody"))
     }
 
     fn has_terminal(&self) -> bool {

@@ -81,23 +81,8 @@ pub(crate) enum Presence {
     /// Somebody behind an agent, which shows them what we said when we have ended.
     Relayed,
     /// Nobody, or nobody who wants to be asked.
-    Away(Reason),
-}
-
-/// Why nobody is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Reason {
-    /// As it fits into "nobody to ask here (why)".
-    pub(crate) words: &'static str,
-    /// Nothing forbids a sign-in: all that is missing is a place to show the code, which `keyfob login --start` needs none of.
-    pub(crate) may_start: bool,
-}
-
-impl Reason {
-    /// Somebody said that nobody is to be asked.
-    pub(crate) const fn said(words: &'static str) -> Self {
-        Self { words, may_start: false }
-    }
+    /// Why, as it fits into "nobody to ask here (why)".
+    Away(&'static str),
 }
 
 /// What is done about a sign-in that is needed.
@@ -130,10 +115,10 @@ pub(crate) fn presence(signs: Signs, off_by_setting: impl FnOnce() -> Option<&'s
     let Signs { is_wanted, never, off, interactive, terminal, stderr, agent, ci } = signs;
     let is_relayed = agent && stderr == Stream::Captured && !ci;
     if let Some(why) = never {
-        return Away(Reason::said(why));
+        return Away(why);
     }
     match interactive {
-        Interactive::Never => return Away(Reason::said("KEYFOB_INTERACTIVE=never")),
+        Interactive::Never => return Away("KEYFOB_INTERACTIVE=never"),
         Interactive::Always => return Here,
         Interactive::Auto => {}
     }
@@ -142,16 +127,16 @@ pub(crate) fn presence(signs: Signs, off_by_setting: impl FnOnce() -> Option<&'s
         return if is_relayed { Relayed } else { Here };
     }
     if let Some(name) = off {
-        return Away(Reason { words: name, may_start: !terminal && !ci });
+        return Away(name);
     }
     if ci {
-        return Away(Reason::said("CI"));
+        return Away("CI");
     }
     if !is_relayed && !terminal {
-        return Away(Reason { words: "no terminal", may_start: true });
+        return Away("no terminal");
     }
     match off_by_setting() {
-        Some(name) => Away(Reason { words: name, may_start: !terminal }),
+        Some(name) => Away(name),
         None if is_relayed => Relayed,
         None => Here,
     }
@@ -179,14 +164,6 @@ mod tests {
     /// An agent whose terminal is not ours.
     const AGENT: Signs = Signs { agent: true, ..CAPTURED };
 
-    fn said(words: &'static str) -> Presence {
-        Away(Reason::said(words))
-    }
-
-    fn lacking(words: &'static str) -> Presence {
-        Away(Reason { words, may_start: true })
-    }
-
     #[test]
     fn the_table() {
         let nowhere = Signs { terminal: false, ci: true, off: Some("OFF"), stderr: Stream::Captured, ..SEEN };
@@ -196,46 +173,41 @@ mod tests {
             ("a person at a terminal, also over SSH or in a container", SEEN, None, Here),
             ("whose stderr goes to a file", Signs { stderr: Stream::Captured, ..SEEN }, None, Here),
             ("whose stderr is thrown away", Signs { stderr: Stream::Nowhere, ..SEEN }, None, Here),
-            ("who has set the client so", SEEN, Some("a setting"), said("a setting")),
-            ("the client's variable", Signs { off, ..SEEN }, None, said("OFF")),
-            ("CI with a terminal", Signs { ci: true, ..SEEN }, None, said("CI")),
-            ("never", Signs { interactive: is_never, ..SEEN }, None, said("KEYFOB_INTERACTIVE=never")),
-            ("a desktop, a container or a service without a terminal", CAPTURED, None, lacking("no terminal")),
-            ("the same, and nobody reads", Signs { stderr: Stream::Nowhere, ..CAPTURED }, None, lacking("no terminal")),
-            ("the same with the client's variable", Signs { off, ..CAPTURED }, None, lacking("OFF")),
+            ("who has set the client so", SEEN, Some("a setting"), Away("a setting")),
+            ("the client's variable", Signs { off, ..SEEN }, None, Away("OFF")),
+            ("CI with a terminal", Signs { ci: true, ..SEEN }, None, Away("CI")),
+            ("never", Signs { interactive: is_never, ..SEEN }, None, Away("KEYFOB_INTERACTIVE=never")),
+            ("a desktop, a container or a service without a terminal", CAPTURED, None, Away("no terminal")),
+            ("the same, and nobody reads", Signs { stderr: Stream::Nowhere, ..CAPTURED }, None, Away("no terminal")),
+            ("the same with the client's variable", Signs { off, ..CAPTURED }, None, Away("OFF")),
             ("the same with always", Signs { interactive: always, ..CAPTURED }, Some("a setting"), Here),
             ("always goes before CI and variables", Signs { interactive: always, ..nowhere }, None, Here),
             (
                 "a client that asks nobody, before always",
                 Signs { interactive: always, ..never },
                 None,
-                said("it asks nobody"),
+                Away("it asks nobody"),
             ),
             ("login, wherever", Signs { is_wanted: true, ..nowhere }, Some("a setting"), Here),
             (
                 "login, never",
                 Signs { is_wanted: true, interactive: is_never, ..SEEN },
                 None,
-                said("KEYFOB_INTERACTIVE=never"),
+                Away("KEYFOB_INTERACTIVE=never"),
             ),
-            ("CI without anything", Signs { off: None, ..nowhere }, None, said("CI")),
-            ("CI, and a client's variable", nowhere, None, said("OFF")),
+            ("CI without anything", Signs { off: None, ..nowhere }, None, Away("CI")),
+            ("CI, and a client's variable", nowhere, None, Away("OFF")),
             ("an agent that captures", AGENT, None, Relayed),
             ("an agent that shows a terminal", Signs { agent: true, ..SEEN }, None, Here),
-            (
-                "an agent that throws stderr away",
-                Signs { stderr: Stream::Nowhere, ..AGENT },
-                None,
-                lacking("no terminal"),
-            ),
-            ("an agent in CI", Signs { ci: true, ..AGENT }, None, said("CI")),
-            ("an agent, never", Signs { interactive: is_never, ..AGENT }, None, said("KEYFOB_INTERACTIVE=never")),
+            ("an agent that throws stderr away", Signs { stderr: Stream::Nowhere, ..AGENT }, None, Away("no terminal")),
+            ("an agent in CI", Signs { ci: true, ..AGENT }, None, Away("CI")),
+            ("an agent, never", Signs { interactive: is_never, ..AGENT }, None, Away("KEYFOB_INTERACTIVE=never")),
             ("an agent, always", Signs { interactive: always, ..AGENT }, None, Here),
-            ("an agent, and the client's variable", Signs { off, ..AGENT }, None, lacking("OFF")),
-            ("an agent, and the client's setting", AGENT, Some("a setting"), lacking("a setting")),
+            ("an agent, and the client's variable", Signs { off, ..AGENT }, None, Away("OFF")),
+            ("an agent, and the client's setting", AGENT, Some("a setting"), Away("a setting")),
             ("an agent that runs login", Signs { is_wanted: true, ..AGENT }, None, Relayed),
             ("the same in CI", Signs { is_wanted: true, ci: true, ..AGENT }, None, Here),
-            ("an agent, and a client that asks nobody", Signs { agent: true, ..never }, None, said("it asks nobody")),
+            ("an agent, and a client that asks nobody", Signs { agent: true, ..never }, None, Away("it asks nobody")),
         ] {
             assert_eq!(presence(signs, || setting), answer, "{what}");
         }
@@ -246,8 +218,8 @@ mod tests {
         for (presence, none, pending) in [
             (Here, Prompt, Prompt),
             (Relayed, Begin, Wait),
-            (said("CI"), Refuse, Wait),
-            (lacking("no terminal"), Refuse, Wait),
+            (Away("CI"), Refuse, Wait),
+            (Away("no terminal"), Refuse, Wait),
         ] {
             assert_eq!((presence.manner(false), presence.manner(true)), (none, pending), "{presence:?}");
         }

@@ -56,7 +56,7 @@ pub(super) fn presence(asker: Asker, terminal: bool) -> Result<Presence> {
     match &presence {
         Presence::Here => trace!("presence: somebody is here (terminal: {})", yes(terminal)),
         Presence::Relayed => trace!("presence: an agent shows its person what is said"),
-        Presence::Away(why) => trace!("presence: nobody is here to be asked ({})", why.words),
+        Presence::Away(why) => trace!("presence: nobody is here to be asked ({})", why),
     }
     Ok(presence)
 }

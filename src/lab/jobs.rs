@@ -10,7 +10,6 @@ use super::world::{JobId, Message, Name, RecordId, Reply, Role, Span};
 use crate::config::{Config, file};
 use crate::error::{Error, Kind};
 use crate::human::Presence;
-use crate::human::presence::Reason;
 use crate::machine::{Aside, Call, Effect, Got, Machine, Outcome, Role as Showing, Setting};
 use crate::model::{Ask, Destination, Endpoints, ParentId, Profile, SecretBy, Slot, Want};
 use crate::secret::Secret;
@@ -161,8 +160,8 @@ impl Role {
     /// Who is there to be asked.
     pub(super) fn presence(self) -> Presence {
         match self {
-            Self::Headless => Presence::Away(Reason { words: "no terminal", may_start: true }),
-            Self::Away => Presence::Away(Reason::said("nobody is here")),
+            Self::Headless => Presence::Away("no terminal"),
+            Self::Away => Presence::Away("nobody is here"),
             Self::Agent => Presence::Relayed,
             _ => Presence::Here,
         }

@@ -260,7 +260,9 @@ impl Machine {
                 self.look_again()
             }
             None => {
-                let error = setting.no_such_token(&self.ask);
+                let short = decision::working(&record, &self.ask, now);
+                let error = short
+                    .map_or_else(|| setting.no_such_token(&self.ask), |token| setting.too_short(token, &self.ask, now));
                 self.fail(error)
             }
         }

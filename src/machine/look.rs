@@ -153,6 +153,10 @@ impl Machine {
                 let error = setting.refused_again(&record, token, self.ask.challenge.as_deref(), now);
                 self.fail(error)
             }
+            Decision::TooShort(token) => {
+                let error = setting.too_short(token, &self.ask, now);
+                self.fail(error)
+            }
             Decision::Refresh(_) => {
                 self.held = Some(record);
                 self.note_renewal(now)

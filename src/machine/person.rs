@@ -83,7 +83,7 @@ impl Machine {
         let pending = match decision::next(record, &self.ask, &self.attempt, now) {
             Decision::Serve(token) => return self.serve(token.clone(), record),
             Decision::Fail(failure) => return self.fail(failure.error()),
-            Decision::Refresh(_) | Decision::Patience(_) | Decision::RefusedAgain(_) => {
+            Decision::Refresh(_) | Decision::Patience(_) | Decision::RefusedAgain(_) | Decision::TooShort(_) => {
                 self.held = Some(Box::new(record.clone()));
                 return self.look_again();
             }
@@ -94,6 +94,10 @@ impl Machine {
         if let Manner::Wait | Manner::Refuse = self.manner(pending) {
             // Another polls for it already.
             return self.refuse(setting, pending, Role::Waiting, now);
+        }
+        if self.has_waited_enough(now) {
+            let error = setting.person_needed(None, "another keyfob begins a sign-in", pending);
+            return self.fail(error);
         }
         if let Some(pending) = pending {
             self.show(pending, Role::Waiting);
@@ -133,7 +137,7 @@ impl Machine {
         match decision::next(&record, &self.ask, &self.attempt, now) {
             Decision::Serve(token) => self.serve(token.clone(), &record),
             Decision::Fail(failure) => self.fail(failure.error()),
-            Decision::Refresh(_) | Decision::Patience(_) | Decision::RefusedAgain(_) => {
+            Decision::Refresh(_) | Decision::Patience(_) | Decision::RefusedAgain(_) | Decision::TooShort(_) => {
                 self.held = Some(record);
                 self.look_again()
             }
@@ -214,12 +218,23 @@ impl Machine {
         {
             return self.refuse(setting, Some(&pending), Role::TakingOver, now);
         }
+        if self.has_waited_enough(now) {
+            let error = setting.person_needed(None, "", Some(&pending));
+            return self.fail(error);
+        }
+        let rest = self.ask.until.and_then(|until| u64::try_from(until - now).ok());
+        let seconds = rest.map_or(seconds, |rest| seconds.min(rest));
         trace!("sign-in: not approved yet, looking again in {seconds} s");
         let expires_at = pending.expires_at;
         if let Some(sign_in) = &mut self.sign_in {
             sign_in.unsaved = sign_in.unsaved.take().map(|_| pending);
         }
         self.then(At::Sleeping, Effect::Sleep { seconds, expires_at })
+    }
+
+    /// Whether the caller wants to wait for a person no longer.
+    fn has_waited_enough(&self, now: Timestamp) -> bool {
+        self.ask.until.is_some_and(|until| until <= now)
     }
 
     /// The record can do without a person after all: everything is released, and what is next is decided anew.

@@ -213,6 +213,10 @@ impl Machine {
             let what = format!("the token of {} ran out before it could be used", setting.provider());
             return self.fail(Error::new(Kind::Transient, what).hint(Mend::wait("run the command again")));
         }
+        if let Some(token) = decision::working(&record, &self.ask, now) {
+            let error = setting.too_short(token, &self.ask, now);
+            return self.fail(error);
+        }
         let has_openid = setting.profile.all_scopes().iter().any(|scope| scope == "openid");
         if record.refresh_lacks_id && has_openid && !self.attempt.person_asked {
             // A sign-in brings one.

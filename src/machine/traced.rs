@@ -57,6 +57,7 @@ fn decision(record: &Record, ask: &Ask, next: &Decision<'_>, now: Timestamp) -> 
         Decision::Poll(pending) => format!("poll (a sign-in is pending, due in {} s)", pending.wait(now)),
         Decision::Fail(failure) => format!("repeat the failure of {} s ago", now - failure.at),
         Decision::Patience(until) => format!("wait (the provider wants {} s of patience)", until - now),
+        Decision::TooShort(token) => format!("give up (the token: {}, and more is wanted)", state(token, ask, now)),
         Decision::RefusedAgain(_) => {
             "give up (the server refuses even the token that was renewed a moment ago)".to_owned()
         }

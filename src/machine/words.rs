@@ -2,9 +2,9 @@
 
 use super::{NoCode, Setting};
 use crate::clock::{self, Timestamp};
+use crate::decision::is_shorter_than_wanted;
 use crate::error::{Error, Kind};
 use crate::escape::escape;
-use crate::human::presence::Reason;
 use crate::mend::{Argv, Mend};
 use crate::model::provider::Stage;
 use crate::model::{Ask, Profile, Slot, Token, TokenKind};
@@ -77,6 +77,20 @@ impl Setting<'_> {
         Error::new(Kind::Refused, what).hint(mend)
     }
 
+    /// A token that works, but not for as long as is wanted.
+    pub(super) fn too_short(&self, token: &Token, ask: &Ask, now: Timestamp) -> Error {
+        let wanted = clock::span(ask.wants_left);
+        let end = token.end(ask.kind).unwrap_or(now);
+        if is_shorter_than_wanted(token, ask) {
+            let life = clock::span(end - token.received_at);
+            let what = format!("{} grants tokens that live {life}, and {wanted} are wanted", self.provider());
+            return Error::new(Kind::Refused, what).hint("want less, or have the provider grant longer ones");
+        }
+        let (title, left) = (self.profile.title(), clock::span(end - now));
+        let what = format!("the token of {title} ends in {left}, {wanted} are wanted, and nothing renews it");
+        Error::new(Kind::HumanNeeded, what).hint(Mend::command(self.login_command()))
+    }
+
     /// The code's time is over; what the server says of it.
     pub(super) fn expired(&self, words: &str) -> Error {
         let what = format!("the code expired before it was approved{}", after_colon(words));
@@ -91,15 +105,15 @@ impl Setting<'_> {
 
     /// Only a person could go on, and none is here: what waits for one, or why. `ended`: the provider's words, where it has
     /// just refused to renew the session.
-    pub(super) fn person_needed(&self, ended: Option<&str>, why: Reason, pending: Option<&Pending>) -> Error {
+    pub(super) fn person_needed(&self, ended: Option<&str>, why: &'static str, pending: Option<&Pending>) -> Error {
         let title = self.profile.title();
         let login = self.login_command();
         if let Some(pending) = pending {
-            return self.waits(pending).hint(Mend::ask_person(seen(login, why)).lead("approve it, or"));
+            return self.waits(pending).hint(Mend::ask_person(login).lead("approve it, or"));
         }
         let Some(words) = ended else { return nobody(self.profile, why, login) };
-        let what = format!("the session of {title} has ended ({words}) and nobody is here to sign in ({})", why.words);
-        Error::new(Kind::HumanNeeded, what).hint(Mend::ask_person(seen(login, why)))
+        let what = format!("the session of {title} has ended ({words}) and nobody is here to sign in ({why})");
+        Error::new(Kind::HumanNeeded, what).hint(Mend::ask_person(login))
     }
 
     /// The person is behind whoever runs us, and is shown this when we have ended.
@@ -111,6 +125,7 @@ impl Setting<'_> {
         let (title, code) = (self.profile.title(), escape(&pending.user_code));
         let uri = escape(&pending.verification_uri);
         Error::new(Kind::HumanNeeded, format!("the sign-in to {title} waits for approval of {code} at {uri}"))
+            .waits(pending.waiting())
     }
 
     /// Why there is no code.
@@ -175,17 +190,9 @@ impl Setting<'_> {
 }
 
 /// Only a person could go on, and none is here.
-pub(crate) fn nobody(profile: &Profile, why: Reason, login: Argv) -> Error {
-    let what = format!("nobody is here to sign in to {} ({})", profile.title(), why.words);
-    Error::new(Kind::HumanNeeded, what).hint(Mend::ask_person(seen(login, why)))
-}
-
-/// The command that signs in, as it is seen where it is run: without a terminal it would wait, and what it says come too late.
-fn seen(mut login: Argv, why: Reason) -> Argv {
-    if why.may_start {
-        login.push("--start".to_owned());
-    }
-    login
+pub(crate) fn nobody(profile: &Profile, why: &'static str, login: Argv) -> Error {
+    let what = format!("nobody is here to sign in to {} ({})", profile.title(), why);
+    Error::new(Kind::HumanNeeded, what).hint(Mend::ask_person(login))
 }
 
 /// Where what is wrong was written.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Timestamp;
 use crate::model::{Slot, TokenKind};
 use crate::secret::Fingerprint;
 
@@ -41,6 +42,10 @@ pub(crate) struct Ask {
     pub(crate) suspected: Option<Fingerprint>,
     /// What is suspected may as well be a habit of the client, so that what takes the token's place is a token like any other.
     pub(crate) is_doubtful: bool,
+    /// Seconds that the token has to live on: one with less left is renewed first. None is enough for most.
+    pub(crate) wants_left: i64,
+    /// How long a person is waited for at most; none is as long as the code lives.
+    pub(crate) until: Option<Timestamp>,
     /// Another person than before may sign in.
     pub(crate) selects_account: bool,
     /// The process that asks, for clients that run us again and again when we fail.

@@ -8,6 +8,7 @@ use super::answer::{self, Answer, ServerError, TokenAnswer};
 use super::message::{Form, Response};
 use super::pkce;
 use crate::clock::Timestamp;
+use crate::error::Waiting;
 use crate::escape::escape;
 use crate::model::provider::Stage;
 use crate::model::{Location, ParentId, Profile, Slot};
@@ -87,6 +88,20 @@ pub(crate) struct Pending {
     pub(crate) told_to: Option<ParentId>,
     #[serde(flatten)]
     pub(crate) unknown: Map<String, Value>,
+}
+
+impl Pending {
+    /// What a person is shown of it.
+    pub(crate) fn waiting(&self) -> Waiting {
+        let Self { user_code, verification_uri, verification_uri_complete, expires_at, interval, .. } = self;
+        Waiting {
+            user_code: user_code.clone(),
+            verification_uri: verification_uri.clone(),
+            verification_uri_complete: verification_uri_complete.clone(),
+            expires_at: *expires_at,
+            interval: *interval,
+        }
+    }
 }
 
 /// What a poll's answer does.

@@ -1,15 +1,16 @@
 //! The one place that starts children, and knows this process and the one that runs it. No child ever holds our stdin, stdout
-//! or stderr: those belong to the client.
+//! or stderr: those belong to the client. Only what `keyfob run` becomes has all that we had.
 #![expect(clippy::disallowed_methods, reason = "the room for it")]
 
 mod ask;
 pub(crate) mod signals;
 mod successor;
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
@@ -169,6 +170,35 @@ pub(crate) fn launch(words: &[String], patience: Duration) -> Launched {
             _ => return Launched::Failed,
         }
     }
+}
+
+/// Becomes another program, with these variables beside ours and everything else as it was when we began; returns where that
+/// cannot be.
+#[cfg(unix)]
+pub(crate) fn become_program<'v>(
+    program: &Path,
+    words: &[OsString],
+    variables: impl Iterator<Item = (&'v str, &'v str)>,
+) -> io::Result<ExitCode> {
+    use std::os::unix::process::CommandExt;
+    let mut words = words.iter();
+    let mut command = Command::new(program);
+    command.arg0(words.next().map_or(program.as_os_str(), OsString::as_os_str)).args(words).envs(variables);
+    signals::let_go();
+    Err(command.exec())
+}
+
+/// Runs another program in our place, with these variables beside ours, and ends as it does: a process here cannot become another.
+#[cfg(not(unix))]
+#[expect(clippy::exit, reason = "it ends as the other does, whose code may be more than a byte")]
+pub(crate) fn become_program<'v>(
+    program: &Path,
+    words: &[OsString],
+    variables: impl Iterator<Item = (&'v str, &'v str)>,
+) -> io::Result<ExitCode> {
+    let mut child = Command::new(program).args(words.iter().skip(1)).envs(variables).spawn()?;
+    signals::let_go();
+    std::process::exit(child.wait()?.code().unwrap_or(1))
 }
 
 #[cfg(test)]

@@ -61,12 +61,19 @@ pub(crate) fn survive_file_limit() {
     unix::block_file_limit();
 }
 
+/// From now on signals are another program's, which takes our place: it finds them as we did. On Windows, where it runs beside us,
+/// Ctrl-C is for it, and we end when it does.
+pub(crate) fn let_go() {
+    #[cfg(any(unix, windows))]
+    system::let_go();
+}
+
 #[cfg(unix)]
 mod unix {
     use std::sync::OnceLock;
-    use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
-    use nix::sys::signal::{SigSet, Signal, raise};
+    use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise};
 
     /// What people, terminals and whoever started us send to end us.
     const HELD: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
@@ -129,8 +136,19 @@ mod unix {
         }
     }
 
+    /// Whether it is we who block the signal of the file limit.
+    static BLOCKS_FILE_LIMIT: AtomicBool = AtomicBool::new(false);
+
     pub(super) fn block_file_limit() {
-        let _ = SigSet::from(Signal::SIGXFSZ).thread_block();
+        let before = SigSet::from(Signal::SIGXFSZ).thread_swap_mask(SigmaskHow::SIG_BLOCK);
+        let is_ours = before.is_ok_and(|before| !before.contains(Signal::SIGXFSZ));
+        BLOCKS_FILE_LIMIT.store(is_ours, Ordering::Relaxed);
+    }
+
+    pub(super) fn let_go() {
+        if BLOCKS_FILE_LIMIT.load(Ordering::Relaxed) {
+            let _ = SigSet::from(Signal::SIGXFSZ).thread_unblock();
+        }
     }
 
     pub(super) fn spawn(work: impl FnOnce() + Send + 'static) {
@@ -187,8 +205,19 @@ mod windows {
         }
     }
 
+    /// Whether another program has taken our place, and Ctrl-C is its business.
+    static IS_LET_GO: AtomicBool = AtomicBool::new(false);
+
+    pub(super) fn let_go() {
+        IS_LET_GO.store(true, Ordering::SeqCst);
+        HANDLER.get_or_init(|| ctrlc::set_handler(came).is_ok());
+    }
+
     /// Runs in a thread of the handler's own.
     fn came() {
+        if IS_LET_GO.load(Ordering::SeqCst) {
+            return;
+        }
         let is_first = !HAS_COME.swap(true, Ordering::SeqCst);
         if HOLDS.load(Ordering::SeqCst) == 0 || !is_first {
             end();

@@ -262,7 +262,7 @@ fn a_login_that_was_started_is_redeemed_by_the_next_command() {
     assert_eq!(
         early.stderr,
         format!(
-            "keyfob: the sign-in to acme waits for approval of {code} at {}/device; approve it, or run: keyfob login acme\n",
+            "keyfob: the sign-in to acme waits for approval of {code} at {}/device; approve it, or run: keyfob login acme --start\n",
             provider.url()
         )
     );

@@ -222,7 +222,7 @@ fn endpoints_beyond_this_machine_have_to_be_https() {
 fn where_nobody_is_nothing_is_asked() {
     let (server, sandbox) = described();
     let done = sandbox.run(&["git", "get"], &ask("git.acme.dev"));
-    assert!(done.stderr.ends_with("; run: keyfob login acme\n"), "{}", done.stderr);
+    assert!(done.stderr.ends_with("; run: keyfob login acme --start\n"), "{}", done.stderr);
     for command in [&["status"][..], &["logout"], &["git", "erase"], &["docker", "list"]] {
         let done = sandbox.run(command, &ask("git.acme.dev"));
         assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{command:?}");

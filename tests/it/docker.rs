@@ -68,7 +68,7 @@ fn git_and_docker_share_a_session() {
 fn errors_are_on_both_channels_and_exit_with_1() {
     let provider = Provider::start();
     let sandbox = registry(&provider);
-    let words = "nobody is here to sign in to acme (CI); run: keyfob login acme\n";
+    let words = "nobody is here to sign in to acme (CI); run: keyfob login acme --start\n";
     assert_eq!(sandbox.run(&["docker", "get"], "r.acme.dev"), said(words, &format!("keyfob: {words}"), 1));
     sandbox.configure("[profile.x]\n");
     let done = sandbox.run(&["docker", "get"], "r.acme.dev");

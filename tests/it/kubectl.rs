@@ -283,7 +283,7 @@ fn nobody_there_is_one_line_and_exit_code_1() {
     let sandbox = clustered(&provider);
     let done = asked(&sandbox, Some(&told()), "auto");
     assert_eq!((done.stdout.as_str(), done.code), ("", Some(1)));
-    assert_eq!(done.stderr, "keyfob: nobody is here to sign in to acme (CI); run: keyfob login acme\n");
+    assert_eq!(done.stderr, "keyfob: nobody is here to sign in to acme (CI); run: keyfob login acme --start\n");
     assert!(provider.seen().is_empty());
 }
 

@@ -39,8 +39,15 @@ mod background;
 mod bazel;
 #[cfg(target_os = "linux")]
 mod browser;
-// login, token.
+// login, at once and in steps; token, in every form; run.
+#[cfg(target_os = "linux")]
+mod child;
 mod commands;
+mod steps;
+mod tokens;
+// What agents, and the programs they come in, are told to run.
+#[cfg(target_os = "linux")]
+mod recipes;
 // What is kept: for people, and as an inventory for programs.
 mod status;
 // Forgotten here, and ended where.

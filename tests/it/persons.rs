@@ -38,7 +38,7 @@ fn another_person_than_the_profile_expects_is_not_kept() {
     let wrong = sandbox.run(&["login"], "");
     assert_eq!(wrong.code, Some(1), "{wrong:?}");
     let said = "keyfob: bob@acme.dev signed in to acme, which expects Ann@acme.dev: nothing was kept\n\
-                keyfob: hint: to sign in as that person, run: keyfob login acme\n";
+                keyfob: hint: to sign in as that person, run: keyfob login acme --start --force\n";
     assert!(wrong.stderr.ends_with(said), "{wrong:?}");
     assert!(!std::fs::read_to_string(sandbox.record()).unwrap().contains("_bob"));
     assert_eq!(sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout, "quit=1\n");
@@ -57,7 +57,7 @@ fn the_person_of_before_is_pinned_until_somebody_says_otherwise() {
     assert_eq!(wrong.code, Some(1), "{wrong:?}");
     let said = "keyfob: the sign-in that is not kept may live on at the provider: its tokens name no session to end\n\
                 keyfob: bob@acme.dev signed in to acme, and before it was ann@acme.dev: nothing was kept\n\
-                keyfob: hint: if that is meant, run: keyfob login acme --select-account\n";
+                keyfob: hint: if that is meant, run: keyfob login acme --select-account --start\n";
     assert!(wrong.stderr.ends_with(said), "{wrong:?}");
     assert!(
         sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout.contains("password=at_ann\n"),

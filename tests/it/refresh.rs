@@ -145,7 +145,7 @@ fn a_refused_token_is_retired_and_a_person_is_asked() {
     assert_eq!(
         away.stderr,
         "keyfob: the session of acme has ended (invalid_grant: Session has already ended.) and nobody is here to sign in \
-         (CI); run: keyfob login acme\n"
+         (CI); run: keyfob login acme --start\n"
     );
     let record = std::fs::read_to_string(sandbox.record()).unwrap();
     assert!(!record.contains("rt_secret"), "nobody can send it again");
@@ -340,7 +340,7 @@ fn a_login_that_was_started_beside_a_session_is_redeemed_too() {
     let (provider, sandbox) = signed_in(Manners::default());
     provider.change(|manners| manners.approves_by_itself = false);
     let before = sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout;
-    sandbox.run(&["login", "--start"], "");
+    sandbox.run(&["login", "--start", "--force"], "");
     let code = crate::support::sandbox::open_code(&provider);
     let get = || sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout;
     crate::support::sandbox::wait_for("poll", || {

@@ -3,7 +3,6 @@
 use super::*;
 use crate::config::{Config, file};
 use crate::error::Kind;
-use crate::human::presence::Reason;
 use crate::model::ParentId;
 use crate::oauth::answer::Who;
 use crate::secret::Fingerprint;
@@ -94,7 +93,7 @@ fn turn(kept: &Record, presence: Presence) -> impl Iterator<Item = Got> + Clone 
 }
 
 fn away(why: &'static str) -> Presence {
-    Presence::Away(Reason::said(why))
+    Presence::Away(why)
 }
 
 /// The code in it is due, and this is the answer to its poll.

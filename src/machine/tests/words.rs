@@ -82,7 +82,7 @@ fn what_a_person_is_needed_for_is_told_by_what_there_is() {
         (None, Some(&waits), "the sign-in to a waits for approval of U-dc at https://a.dev"),
         (Some("invalid_grant"), Some(&waits), "the sign-in to a waits for approval of U-dc at https://a.dev"),
     ] {
-        let error = setting.person_needed(ended, Reason::said("CI is set"), pending);
+        let error = setting.person_needed(ended, "CI is set", pending);
         assert_eq!((error.kind, error.text().as_str()), (Kind::HumanNeeded, line));
         assert!(told(&error).2.contains("keyfob login a"), "{}", told(&error).2);
     }

@@ -57,7 +57,7 @@ fn what_an_authorization_server_says_cannot_speak_in_our_name() {
     assert_eq!(
         done.stderr,
         format!(
-            "keyfob: the session of acme has ended (invalid_grant: {shown}) and nobody is here to sign in (CI); run: keyfob login acme\n"
+            "keyfob: the session of acme has ended (invalid_grant: {shown}) and nobody is here to sign in (CI); run: keyfob login acme --start\n"
         )
     );
     provider.instead(Endpoint::Start, started(json!({ "user_code": code })));
