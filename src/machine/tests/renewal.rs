@@ -146,19 +146,20 @@ fn whether_a_refresh_brings_id_tokens_is_learned_from_it() {
     }
 }
 
-/// What takes the place of a token that was refused, or may have been, is not replaced as well a moment later.
+/// What takes the place of a token that was refused, or may well have been, is not replaced as well a moment later.
 #[test]
 fn the_successor_of_a_refused_or_suspected_token_is_marked() {
     let place = Place::new();
-    for (refused, suspected, is_marked) in [
-        (true, None, true),
-        (false, Some(fingerprint("at")), true),
-        (true, Some(fingerprint("at")), true),
-        (false, None, false),
+    let suspected = Ask { suspected: Some(fingerprint("at")), ..Ask::default() };
+    for (refused, ask, is_marked) in [
+        (true, Ask::default(), true),
+        (false, suspected.clone(), true),
+        (true, suspected.clone(), true),
+        (false, Ask { is_doubtful: true, ..suspected }, false),
+        (false, Ask::default(), false),
     ] {
         let mut kept = session(true);
         kept.tokens.get_mut(&Slot::default()).expect("it is held").refused = refused;
-        let ask = Ask { suspected, ..Ask::default() };
         let noted = saved(&place, &ask, &kept, !refused, grants(granted(None)));
         assert_eq!(noted.tokens[&Slot::default()].after_refusal, is_marked, "{refused} {ask:?}");
     }
