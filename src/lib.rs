@@ -136,16 +136,22 @@ fn parse(args: &[OsString]) -> Result<Command, clap::Error> {
     if let Some(called) = clients::by_link(args) {
         return called.map(Command::Client);
     }
-    if args.get(1).is_some_and(|word| word == "renew") {
+    // What keyfob itself and its scripts call, and nobody types.
+    if let Some(own) = args.get(1).filter(|word| *word == "renew" || *word == "complete") {
         let words: Vec<String> = args.iter().skip(2).map(|word| word.to_string_lossy().into_owned()).collect();
-        if let Some(renew) = cli::Renew::read(&words) {
-            return Ok(Command::Renew(renew));
+        let read = if own == "renew" {
+            cli::Renew::read(&words).map(Command::Renew)
+        } else {
+            cli::Complete::read(&words).map(Command::Complete)
+        };
+        if let Some(command) = read {
+            return Ok(command);
         }
     }
     // `keyfob help COMMAND` and `keyfob version`, as people type them.
     let option = match args.get(1).and_then(|word| word.to_str()) {
         Some("help") => Some("--help"),
-        Some("version") if args.len() == 2 => Some("--version"),
+        Some("version" | "-v") if args.len() == 2 => Some("--version"),
         _ => None,
     };
     if let Some(option) = option {

@@ -209,9 +209,56 @@ pub(crate) fn shell(argv: &[String]) -> String {
     argv.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
 }
 
+/// The name that a word was most likely meant to be, where one is near: a letter in three is another, missing, too many or in its
+/// neighbour's place.
+pub(crate) fn meant<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let near = names.map(|name| (distance(word, name), name));
+    let (far, name) = near.min_by_key(|(far, _)| *far)?;
+    (far > 0 && far <= word.chars().count().max(3) / 3).then(|| defuse(name))
+}
+
+/// How many letters have to be changed, put in, left out or swapped with the next (Damerau and Levenshtein's distance, each place
+/// edited once).
+fn distance(one: &str, other: &str) -> usize {
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=other.len()).collect()];
+    for i in 1..=one.len() {
+        let mut row = vec![i];
+        for j in 1..=other.len() {
+            let changed = rows[i - 1][j - 1] + usize::from(one[i - 1] != other[j - 1]);
+            let mut least = changed.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && one[i - 1] == other[j - 2] && one[i - 2] == other[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(least);
+        }
+        rows.push(row);
+    }
+    rows[one.len()][other.len()]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_near_was_meant() {
+        let names = ["login", "logout", "status", "acme", "acme-test", "e"];
+        for (word, name) in [
+            ("logn", Some("login")),
+            ("lgoin", Some("login")),
+            ("logoutt", Some("logout")),
+            ("stauts", Some("status")),
+            ("acmee", Some("acme")),
+            ("acm-tset", Some("acme-test")),
+            ("x", None),
+            ("frobnicate", None),
+            ("acme", None),
+            ("", None),
+        ] {
+            assert_eq!(meant(word, names.into_iter()).as_deref(), name, "{word}");
+        }
+    }
 
     #[test]
     fn each_is_one_line_and_a_command_has_its_words() {

@@ -5,14 +5,17 @@ mod setup;
 
 use std::ffi::OsString;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::clients::Called;
 use crate::error::{Error, Kind};
-use crate::mend::Mend;
+use crate::mend::{Mend, meant};
 use crate::output::EXAMPLE;
 
-pub(crate) use people::{Completions, Doctor, Form, Login, Logout, Providers, Renew, Run, Status, Subject, Token};
+pub(crate) use people::{
+    Complete, Completions, Doctor, Form, Login, Logout, Providers, Renew, Run, Shell, Status, Subject, Token,
+};
 pub(crate) use setup::{SetUp, SetUpProfile, Setup};
 
 /// Signs you in once, in your browser; git, kubectl and docker are let in.
@@ -52,6 +55,9 @@ pub(crate) enum Command {
     /// What keyfob runs itself, to renew a token in the background; no line of clap's, because nobody types it
     #[command(skip)]
     Renew(Renew),
+    /// What a shell runs to complete a line; nobody types it either
+    #[command(skip)]
+    Complete(Complete),
     /// What a client runs
     #[command(flatten)]
     Client(Called),
@@ -69,7 +75,26 @@ pub(crate) fn misspelt(error: &clap::Error, args: &[OsString]) -> Error {
         command = named;
         called = format!("{called} {}", named.get_name());
     }
-    Error::new(Kind::Usage, what.join(" ").trim_start_matches("error: ")).hint(Mend::run(&format!("{called} --help")))
+    let mut mend = Mend::run(&format!("{called} --help"));
+    let named = |kind| match error.get(kind) {
+        Some(ContextValue::String(word)) => Some(word.as_str()),
+        _ => None,
+    };
+    let meant =
+        match (named(ContextKind::InvalidSubcommand), named(ContextKind::InvalidArg), named(ContextKind::InvalidValue))
+        {
+            (Some(word), ..) => meant(word, command.get_subcommands().map(clap::Command::get_name)),
+            (_, Some(word), None) => {
+                let typed = word.trim_start_matches('-').split(['=', ' ']).next().unwrap_or_default();
+                let longs = command.get_arguments().filter_map(clap::Arg::get_long);
+                if word.starts_with("--") { meant(typed, longs).map(|long| format!("--{long}")) } else { None }
+            }
+            _ => None,
+        };
+    if let Some(meant) = meant {
+        mend = mend.lead(&format!("did you mean {meant}?"));
+    }
+    Error::new(Kind::Usage, what.join(" ").trim_start_matches("error: ")).hint(mend)
 }
 
 #[cfg(test)]

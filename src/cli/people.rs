@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::clock;
 use crate::desk::Inline;
@@ -120,7 +120,7 @@ pub(crate) struct Run {
 
 /// What of a token is put into a variable: behind `Bearer`, behind `Basic` with the user name, or the ID token. The
 /// help has them in one line, so they have no words of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Form {
     Bearer,
     Basic,
@@ -158,7 +158,34 @@ pub(crate) struct Providers {
 #[command(after_help = "Example: keyfob completions bash >>~/.bash_completion")]
 pub(crate) struct Completions {
     /// Which shell
-    pub(crate) shell: clap_complete::Shell,
+    pub(crate) shell: Shell,
+}
+
+/// A shell that completes words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    Bash,
+    Elvish,
+    Fish,
+    Powershell,
+    Zsh,
+}
+
+/// `keyfob complete SHELL -- WORDS`: what a script of ours asks.
+#[derive(Debug)]
+pub(crate) struct Complete {
+    pub(crate) shell: Shell,
+    /// For bash the line up to the cursor; for the others the words before it, and behind a `=`, so that it is never nothing, the one it is in.
+    pub(crate) words: Vec<String>,
+}
+
+impl Complete {
+    /// Reads what a script says; none where it is something else.
+    pub(crate) fn read(words: &[String]) -> Option<Self> {
+        let [shell, divider, words @ ..] = words else { return None };
+        let shell = Shell::from_str(shell, false).ok().filter(|_| divider == "--")?;
+        Some(Self { shell, words: words.to_vec() })
+    }
 }
 
 /// `keyfob renew`, with the record's lock as stdin: what a keyfob leaves to another one.

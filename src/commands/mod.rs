@@ -5,6 +5,7 @@ mod doctor;
 mod login;
 mod logout;
 mod man;
+mod offer;
 mod providers;
 mod renew;
 mod run;
@@ -40,6 +41,7 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Providers(providers) => providers::run(&providers),
         Command::Completions(completions) => completions::run(&completions),
+        Command::Complete(complete) => completions::offer(&complete),
         Command::Man => man::run(),
         Command::Renew(renew) => renew::run(&renew),
     };
@@ -77,6 +79,7 @@ fn name(command: &Command) -> String {
         Command::Setup(_) => "setup",
         Command::Doctor(_) => "doctor",
         Command::Completions(_) => "completions",
+        Command::Complete(_) => "complete",
         Command::Man => "man",
         Command::Renew(_) => "renew",
     }

@@ -19,7 +19,7 @@ pub(super) fn run(command: &Providers) -> Result<ExitCode> {
             (None, Some(row)) => refusal(row),
             (None, None) => {
                 let what = format!("no provider is called \"{}\"", name.escape_debug());
-                return Err(Error::new(Kind::Usage, what).hint(format!("use one of {}", provider::names())));
+                return Err(Error::new(Kind::Usage, what).hint(provider::instead_of(name)));
             }
         },
     };

@@ -106,7 +106,7 @@ fn check(raw: RawProfile, name: Option<String>, source: &Source<'_>, at: Option<
         let error = source.error(Some(provider.span()), what);
         match provider::unworkable(provider.get_ref()) {
             Some(row) => error.hint(format!("{} cannot work: {}; {}", row.title, row.why, row.instead)),
-            None => error.hint(format!("use one of {}", provider::names())),
+            None => error.hint(provider::instead_of(provider.get_ref())),
         }
     })?;
     let client_id = raw.client_id.clone().filter(|id| !id.is_empty()).ok_or_else(|| {

@@ -17,7 +17,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::error::{Error, Kind, Result};
-use crate::mend::Mend;
+use crate::mend::{Mend, meant};
 use crate::model::{Location, Profile, location};
 use crate::trace::trace;
 
@@ -61,7 +61,12 @@ impl Config {
     pub(crate) fn named(&self, name: &str) -> Result<&Profile> {
         self.profiles.iter().find(|profile| profile.name.as_deref() == Some(name)).ok_or_else(|| {
             let what = format!("no profile is called \"{}\"", location::without_user(name));
-            Error::new(Kind::Usage, what).hint(self.choices())
+            let meant = meant(name, self.profiles.iter().filter_map(|profile| profile.name.as_deref()));
+            let choices = self.choices();
+            Error::new(Kind::Usage, what).hint(match meant {
+                Some(name) => choices.lead(&format!("did you mean {name}?")),
+                None => choices,
+            })
         })
     }
 

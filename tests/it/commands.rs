@@ -64,22 +64,41 @@ fn login_shows_the_code_of_whoever_waits() {
 fn a_call_that_is_off_is_told_as_every_error_is() {
     let sandbox = Sandbox::new();
     for (args, what, help) in [
-        (&["logoutt"][..], "unrecognized subcommand 'logoutt'", "keyfob --help"),
-        (&["status", "--jso"], "unexpected argument '--jso' found", "keyfob status --help"),
+        (&["logoutt"][..], "unrecognized subcommand 'logoutt'", "did you mean logout? run: keyfob --help"),
+        (&["lgoin"], "unrecognized subcommand 'lgoin'", "did you mean login? run: keyfob --help"),
+        (&["setup", "gti"], "unrecognized subcommand 'gti'", "did you mean git? run: keyfob setup --help"),
+        (&["frobnicate"], "unrecognized subcommand 'frobnicate'", "run: keyfob --help"),
+        (&["status", "--jso"], "unexpected argument '--jso' found", "did you mean --json? run: keyfob status --help"),
+        (&["status", "--nonsense"], "unexpected argument '--nonsense' found", "run: keyfob status --help"),
         (
             &["setup", "kubectl"],
             "the following required arguments were not provided: --user <NAME>",
-            "keyfob setup kubectl --help",
+            "run: keyfob setup kubectl --help",
         ),
         (
             &["completions", "tcsh"],
             "invalid value 'tcsh' for '<SHELL>' [possible values: bash, elvish, fish, powershell, zsh]",
-            "keyfob completions --help",
+            "run: keyfob completions --help",
         ),
     ] {
         let done = sandbox.run(args, "");
         assert_eq!((done.stdout.as_str(), done.code), ("", Some(2)));
-        assert_eq!(done.stderr, format!("keyfob: {what}\nkeyfob: hint: run: {help}\n"));
+        assert_eq!(done.stderr, format!("keyfob: {what}\nkeyfob: hint: {help}\n"));
+    }
+}
+
+#[test]
+fn a_name_that_is_near_another_is_taken_for_a_slip() {
+    let provider = Provider::start();
+    let sandbox = Sandbox::signed_up(&provider);
+    for (args, hint) in [
+        (&["login", "acmee"][..], "did you mean acme? the only profile is acme"),
+        (&["token", "other"], "the only profile is acme"),
+        (&["providers", "gogle"], "did you mean google? use one of workos, "),
+    ] {
+        let done = sandbox.run(args, "");
+        assert!(done.stderr.contains(&format!("keyfob: hint: {hint}")), "{done:?}");
+        assert_eq!(done.code, Some(2), "{done:?}");
     }
 }
 
@@ -95,6 +114,7 @@ fn exit_codes() {
         (&["help", "setup", "git"], &["setup", "git", "--help"]),
         (&["help", "helper", "bazel"], &["helper", "bazel", "--help"]),
         (&["version"], &["--version"]),
+        (&["-v"], &["--version"]),
         (&["help", "logoutt"], &["logoutt", "--help"]),
     ] {
         assert_eq!(sandbox.run(words, ""), sandbox.run(options, ""), "{words:?}");

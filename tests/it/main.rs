@@ -48,6 +48,9 @@ mod tokens;
 // What agents, and the programs they come in, are told to run.
 #[cfg(target_os = "linux")]
 mod recipes;
+// What a shell completes.
+#[cfg(target_os = "linux")]
+mod completions;
 // What is kept: for people, and as an inventory for programs.
 mod status;
 // Forgotten here, and ended where.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use snapbox::{Data, assert_data_eq};
 
-use crate::support::sandbox::{Sandbox, run};
+use crate::support::sandbox::Sandbox;
 
 /// A terminal as small as they are still made.
 const SCREEN: (usize, usize) = (80, 24);
@@ -62,28 +62,6 @@ fn the_manual_page() {
     let version = concat!("keyfob ", env!("CARGO_PKG_VERSION"));
     let page = printed(&["man"]).replace(version, "keyfob VERSION");
     assert_data_eq!(page, kept("tests/it/keyfob.1"));
-}
-
-#[test]
-fn completions_know_every_command() {
-    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
-        let text = printed(&["completions", shell]);
-        for words in commands().into_iter().filter(|words| words.len() == 1) {
-            assert!(text.contains(&words[0]), "{shell} does not know {words:?}");
-        }
-    }
-}
-
-/// bash itself completes with it.
-#[test]
-fn bash_completes() {
-    let sandbox = Sandbox::new();
-    let script = "source <(keyfob completions bash)\nCOMP_WORDS=(keyfob log)\nCOMP_CWORD=1\n_keyfob keyfob log keyfob\n\
-                  echo \"${COMPREPLY[@]}\"";
-    let mut command = sandbox.command("bash");
-    command.args(["-c", script]);
-    let done = run(command, "");
-    assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("login logout\n", ""));
 }
 
 /// The names in the list of providers, in its order.

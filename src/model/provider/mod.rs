@@ -5,6 +5,7 @@ mod table;
 use super::destination::TokenKind;
 use super::location::Location;
 use super::server::SecretBy;
+use crate::mend::meant;
 pub(crate) use table::{PRESETS, UNWORKABLE};
 
 /// Where a provider's endpoints are.
@@ -157,6 +158,12 @@ pub(crate) fn unworkable(name: &str) -> Option<&'static Unworkable> {
 /// Every name, for an error that lists them.
 pub(crate) fn names() -> String {
     PRESETS.iter().map(|preset| preset.name).collect::<Vec<_>>().join(", ")
+}
+
+/// What to write in place of a name that is none: the one that was meant, as far as that can be told, and all there are.
+pub(crate) fn instead_of(name: &str) -> String {
+    let meant = meant(name, PRESETS.iter().map(|preset| preset.name));
+    format!("{}use one of {}", meant.map(|meant| format!("did you mean {meant}? ")).unwrap_or_default(), names())
 }
 
 /// The name of the provider that an issuer belongs to, as far as an address tells.
