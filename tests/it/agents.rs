@@ -61,8 +61,8 @@ fn an_agent_is_told_address_and_code_at_once_and_its_next_call_is_let_in() {
 fn in_ci_with_never_and_without_a_mark_nothing_begins() {
     let off = [("CLAUDECODE", "1"), ("KEYFOB_INTERACTIVE", "never")];
     for (what, set, why) in [
-        ("CI", &[("CLAUDECODE", "1"), ("CI", "true")][..], "(CI); run: keyfob login acme\n"),
-        ("never", &off, "(KEYFOB_INTERACTIVE=never); run: keyfob login acme\n"),
+        ("CI", &[("CLAUDECODE", "1"), ("CI", "true")][..], "(CI); run: keyfob login acme --start\n"),
+        ("never", &off, "(KEYFOB_INTERACTIVE=never); run: keyfob login acme --start\n"),
         (
             "git's own wish",
             &[("CODEX_CI", "1"), ("GIT_TERMINAL_PROMPT", "0")],

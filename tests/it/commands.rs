@@ -224,7 +224,7 @@ fn a_failure_is_json_where_json_was_asked_for() {
     let unreachable = sandbox.run(&["login", "--start", "--json"], "");
     assert_eq!((unreachable.code, &error(&unreachable)["kind"]), (Some(1), &json!("unreachable")), "{unreachable:?}");
 
-    let done = sandbox.run(&["doctor", "acme", "--json"], "");
+    let done = sandbox.run(&["doctor", "acmee", "--json"], "");
     assert!(done.code == Some(2) && error(&done)["kind"] == json!("usage"), "{done:?}");
 }
 
