@@ -1,8 +1,9 @@
 //! `keyfob completions`: what a shell needs to complete our words. Each script hands the words to `keyfob complete`, which offers what
 //! fits by the command line there is and the profiles there are (offer.rs), so that no script knows a command.
 //!
-//! Why not `clap_complete`: its scripts know commands and no profiles, and its engine that could offer those is unstable. Both cost
-//! more than this (measured: the scripts 103 kB, with the engine 190 kB).
+//! Why not `clap_complete` (4.6.11, measured in November 2026): its scripts know commands and no profiles, and its engine, which could
+//! offer those, is unstable and brings two crates more. Either adds 80 kB to an empty program of clap's; this in its place made ours
+//! 49 kB smaller.
 
 use std::process::ExitCode;
 

@@ -127,12 +127,12 @@ fn values(arg: &Arg, command: &Command) -> Vec<Offer> {
     match (arg.get_id().as_str(), name) {
         ("provider", _) => providers(),
         ("name", _) if command.get_name() == "providers" => providers(),
-        ("profile", "PROFILE|URL") => {
+        (_, "PROFILE|URL") => {
             let config = Config::load().unwrap_or_default();
-            [profiles(&config), places(&config, false)].concat()
+            // A token is for a host; what is examined may be a cluster.
+            [profiles(&config), places(&config, command.get_name() == "doctor")].concat()
         }
         ("profile", _) => profiles(&Config::load().unwrap_or_default()),
-        ("url", _) => places(&Config::load().unwrap_or_default(), true),
         (_, "HOST" | "REGISTRY") if arg.is_positional() => places(&Config::load().unwrap_or_default(), false),
         _ => Vec::new(),
     }

@@ -101,6 +101,7 @@ const AGENTS: [(&str, &str); 8] = [
 ];
 
 /// The coding agent that runs us, if one is marked.
+#[inline(never)]
 pub(crate) fn agent() -> Option<&'static str> {
     AGENTS.into_iter().find_map(|(variable, name)| is_on(variable).then_some(name))
 }

@@ -12,7 +12,7 @@
 //! | one that prints | silenced, but a text browser gets our stdin and stdout, which are the client's | none holds a stream of ours; text browsers are left out |
 //! | SSH, no display | a desktop's launcher is tried all the same | `BROWSER` alone |
 //! | WSL | after XDG, and not where a desktop is named | before XDG: the person looks at Windows |
-//! | cost | 245 kB, and 20 crates more (`url`, `idna`, ICU) | 6 kB |
+//! | cost, to an empty program | 245 kB, and the crates of `url`, `idna` and ICU | this file |
 
 use std::path::Path;
 use std::time::Duration;

@@ -43,6 +43,7 @@ pub(super) fn repeated(prompt: &Prompt<'_>, layout: &Layout) -> String {
 }
 
 /// The prompt, whole.
+#[inline(never)]
 pub(super) fn text(prompt: &Prompt<'_>, by: &By, hostname: &str, layout: &Layout) -> String {
     let Prompt { what, profile, account, pending, opens_browser: _, is_repeated: _, now } = prompt;
     let Pending { user_code, verification_uri, verification_uri_complete, .. } = pending;

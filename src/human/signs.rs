@@ -8,6 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::trace::{trace, yes};
 
 /// Where our stderr goes.
+#[inline(never)]
 pub(super) fn stderr() -> Stream {
     if io::stderr().is_terminal() {
         Stream::Terminal
@@ -32,11 +33,13 @@ fn is_thrown_away() -> bool {
 }
 
 /// The agent that runs us, where one is marked and does not just show us its terminal: then that terminal is not ours to write to.
+#[inline(never)]
 pub(super) fn is_relayed() -> bool {
     environment::agent().is_some() && stderr() != Stream::Terminal
 }
 
 /// Looks and decides.
+#[inline(never)]
 pub(super) fn presence(asker: Asker, terminal: bool) -> Result<Presence> {
     let interactive = environment::interactive().map_err(|word| {
         Error::new(Kind::Usage, format!("KEYFOB_INTERACTIVE is \"{}\"", word.escape_debug()))

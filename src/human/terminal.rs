@@ -98,7 +98,7 @@ impl Terminal {
 
     /// Says what `text` makes of each place where somebody may read it. A closed stderr is no reason to fail: there is nobody to
     /// tell.
-    fn say(&self, text: impl Fn(Place) -> String) {
+    fn say(&self, text: &dyn Fn(Place) -> String) {
         self.end_countdown();
         let (mut stderr, stream) = (io::stderr(), signs::stderr());
         let is_alone = match self.device() {
@@ -167,7 +167,7 @@ impl Human for Terminal {
     fn ask(&self, prompt: &Prompt<'_>) {
         let agent = environment::agent();
         let by = By { program: (self.asker.behind)(), agent, is_awaited: agent.is_some() && self.is_here() };
-        self.say(|place| match place {
+        self.say(&|place| match place {
             Place::Terminal(layout) if prompt.is_repeated => prompt::repeated(prompt, &layout),
             place => prompt::text(prompt, &by, &hostname(), &place.layout()),
         });
@@ -209,11 +209,11 @@ impl Human for Terminal {
     }
 
     fn tell(&self, line: &str) {
-        self.say(|place| prompt::sentence(&defuse(line), &place.layout()));
+        self.say(&|place| prompt::sentence(&defuse(line), &place.layout()));
     }
 
     fn succeeded(&self, line: &str, is_said: bool) {
-        self.say(|place| match place {
+        self.say(&|place| match place {
             Place::Terminal(_) if is_said => String::new(),
             place => prompt::sentence(&defuse(line), &place.layout()),
         });

@@ -303,6 +303,7 @@ impl Machine {
     }
 
     /// Ends where a person would have to be waited for.
+    #[inline(never)]
     pub(super) fn refuse(
         mut self,
         setting: &Setting<'_>,
