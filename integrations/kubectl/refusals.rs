@@ -39,6 +39,9 @@ fn a_server_that_refuses_everything_ends_it() {
     let done = world.run(&["get", "pods"]);
     assert_eq!(done.code, Some(1), "{done:?}");
     assert_eq!(world.asked(), (1, 1), "one refresh, and nobody is asked");
+    let words = " seems to refuse the token, which was renewed just now\n";
+    assert_eq!(done.stderr.matches(words).count(), 1, "it is said, once: {}", done.stderr);
+    assert!(done.stderr.contains(&format!("run: keyfob doctor {}\n", world.server.url())), "{}", done.stderr);
 }
 
 /// kubectl runs a failing plugin up to five times.

@@ -23,6 +23,7 @@ use crate::escape::escape;
 use crate::human::presence::{Asker, Stderr};
 use crate::human::terminal::Terminal;
 use crate::human::{Human, Presence};
+use crate::mend::Mend;
 use crate::model::{Ask, Destination, Location};
 use crate::output::{BY_HAND, print, refuse_terminal, report};
 use crate::process::{self, Parent};
@@ -173,6 +174,7 @@ fn answer(command: &Kubectl) -> Result<String> {
             }
         }
     }
+    let suspected = ask.suspected.clone().filter(|_| !ask.is_doubtful);
     let token = errand.obtain(ask)?;
     if clock.elapsed() > PATIENCE {
         tell_that_it_took_long();
@@ -180,6 +182,11 @@ fn answer(command: &Kubectl) -> Result<String> {
     let credential = errand.credential(&token, "");
     let now = clock.now();
     if let Some(parent) = asking {
+        // It has had the successor of what was refused, and comes again.
+        let is_again = suspected.is_some_and(|suspected| suspected == credential.secret.fingerprint());
+        if is_again && token.is_recent_replacement(now) && markers.claim(parent.id.as_str(), &id, &credential.secret) {
+            report(&refused_again(&errand.place, server.as_ref()));
+        }
         markers.give(&parent.id, &marker(parent), &credential.secret);
         if token.received_at == now {
             // Not on a hit: the folder is read when a token has just come, which bounds how full it gets.
@@ -187,6 +194,13 @@ fn answer(command: &Kubectl) -> Result<String> {
         }
     }
     Ok(asked.encode(&credential))
+}
+
+/// What is said beside the answer where a server goes on refusing.
+fn refused_again(place: &str, server: Option<&Location>) -> Error {
+    let what = format!("{place} seems to refuse the token, which was renewed just now");
+    let doctor = server.map_or_else(|| Mend::run("keyfob doctor"), |url| Mend::run("keyfob doctor").with(url));
+    Error::new(Kind::Refused, what).hint(doctor.lead("it may want another issuer or audience;"))
 }
 
 /// Whoever approved has seen the sign-in succeed, and may see the command fail all the same.
