@@ -58,6 +58,11 @@ pub(crate) fn report_as_json(error: &Error) {
     let _ = document(&json!({ "error": failure(error) })).and_then(|text| print(text.as_bytes()));
 }
 
+/// Says a line on stderr that is no error.
+pub(crate) fn note(line: &str) {
+    let _ = writeln!(io::stderr(), "keyfob: {}", defuse(line));
+}
+
 /// Stops where the answer would be a token on a screen. No client reads one from a terminal, so this is a person who tries
 /// what clients run.
 pub(crate) fn refuse_terminal(hint: &str) -> Result<()> {

@@ -9,16 +9,14 @@ use super::{Chosen, choose};
 use crate::cli::Login;
 use crate::clock::{self, Timestamp};
 use crate::desk::{Errand, now};
-use crate::error::{Kind, Result, Waiting};
+use crate::error::{Result, Waiting};
 use crate::escape::{defuse, escape};
 use crate::human::presence::Asker;
-use crate::mend::{Argv, Mend};
+use crate::machine::STEP;
+use crate::mend::Argv;
 use crate::model::{Ask, Want};
 use crate::oauth::device::Pending;
 use crate::output::{document, pending, print};
-
-/// How long the next step waits: less than most agents give a command.
-const STEP: &str = "60s";
 
 #[inline(never)]
 pub(super) fn run(command: &Login) -> Result<ExitCode> {
@@ -45,15 +43,14 @@ pub(super) fn run(command: &Login) -> Result<ExitCode> {
     match errand.obtain(Ask { want: Want::SignIn, until, ..ask }) {
         Ok(_) if command.json => print(signed_in(command, &chosen, &errand)?.as_bytes())?,
         Ok(_) => {}
-        // Nothing has failed, and there is something to be shown.
-        Err(error) if command.wait.is_some() && error.waiting().is_some() => {
-            if let Some(waiting) = error.waiting().filter(|_| command.json) {
+        Err(error) => match error.waiting().filter(|_| command.wait.is_some() && command.json) {
+            // Nothing has failed, and there is something to be shown.
+            Some(waiting) => {
                 print(as_json(&chosen, waiting)?.as_bytes())?;
-                return Ok(ExitCode::from(Kind::HumanNeeded.exit_code()));
+                return Ok(error.exit_code());
             }
-            return Err(error.hint(Mend::ask_person(next(&chosen, false)).lead("approve it, and")));
-        }
-        Err(error) => return Err(error),
+            None => return Err(error),
+        },
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -106,11 +103,10 @@ fn signed_in(command: &Login, chosen: &Chosen, errand: &Errand<'_>) -> Result<St
 }
 
 /// The command that waits for the approval, for whoever has shown it to a person.
-fn next(chosen: &Chosen, wants_json: bool) -> Argv {
+fn next(chosen: &Chosen) -> Argv {
     let named = chosen.location.as_ref().map(|location| vec!["keyfob".into(), "login".into(), location.to_string()]);
     let mut argv = named.unwrap_or_else(|| chosen.profile().login_command());
-    argv.extend(["--wait", STEP].map(str::to_owned));
-    argv.extend(wants_json.then(|| "--json".to_owned()));
+    argv.extend(["--wait", STEP, "--json"].map(str::to_owned));
     argv
 }
 
@@ -123,7 +119,7 @@ fn as_json(chosen: &Chosen, waiting: &Waiting) -> Result<String> {
     value["profile"] = json!(title);
     value["state"] = json!("waiting");
     value["message"] = format!("to sign in to {title}, open {page} and approve the code {code} within {left}").into();
-    value["next"] = Value::from(next(chosen, true));
+    value["next"] = Value::from(next(chosen));
     document(&value)
 }
 

@@ -12,7 +12,7 @@ use crate::desk::{Errand, now};
 use crate::error::Result;
 use crate::human::presence::Asker;
 use crate::model::{self, Ask, TokenKind};
-use crate::output::{document, print, refuse_terminal};
+use crate::output::{document, note, print, refuse_terminal};
 
 #[inline(never)]
 pub(super) fn run(command: &Token) -> Result<ExitCode> {
@@ -41,6 +41,11 @@ pub(super) fn run(command: &Token) -> Result<ExitCode> {
         (false, false) if command.bearer => format!("Bearer {secret}\n"),
         (false, false) => format!("{secret}\n"),
     };
+    if !command.json && environment::agent().is_some() {
+        // Not refused: `$(keyfob token)` cannot be told from what ends in a transcript.
+        let run = ["keyfob", "run", "--env", &format!("NAME={}", chosen.profile().title()), "--", "COMMAND"];
+        note(&format!("what an agent reads is kept; a command gets the token unseen by: {}", run.join(" ")));
+    }
     print(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -58,6 +58,7 @@ impl Machine {
         now: Timestamp,
     ) -> (Self, Effect) {
         let (is_relayed, told_to) = (self.is_relayed(), self.ask.parent.clone());
+        let waits_briefly = self.ask.until.is_some();
         match code {
             Ok(mut pending) => {
                 let record = self.record();
@@ -65,6 +66,8 @@ impl Machine {
                     // Somebody removed the login lock's file, and another has begun as well: one code is enough.
                     return self.go_on_with_begun();
                 }
+                // Whoever waits for a while only leaves it to those who come next.
+                pending.in_advance |= waits_briefly;
                 if is_relayed {
                     (pending.in_advance, pending.told_to) = (true, told_to);
                 }

@@ -40,7 +40,7 @@ use crate::secret::Secret;
 use crate::store::Record;
 
 pub(crate) use person::Role;
-pub(crate) use words::{Written, nobody, registration_hint};
+pub(crate) use words::{STEP, Written, nobody, registration_hint};
 
 /// A caller that holds a living token waits this long for the record's lock, and then goes on with that token.
 const LIVING_PATIENCE: Duration = Duration::from_secs(1);

@@ -61,6 +61,9 @@ impl Machine {
 
     /// Only a person can help: waits to be the one who polls.
     pub(super) fn found_person(mut self, presence: Presence) -> (Self, Effect) {
+        // Whoever says for how long, is waited for by whoever stands behind it.
+        let is_waited_for = presence == Presence::Relayed && self.ask.until.is_some();
+        let presence = if is_waited_for { Presence::Here } else { presence };
         self.sign_in = Some(SignIn::new(Purpose::Own(presence)));
         (self.waited, self.longest_wait) = (Duration::ZERO, LOGIN_PATIENCE);
         self.then(At::LoginLocking, Effect::TryLogin)
@@ -96,8 +99,7 @@ impl Machine {
             return self.refuse(setting, pending, Role::Waiting, now);
         }
         if self.has_waited_enough(now) {
-            let error = setting.person_needed(None, "another keyfob begins a sign-in", pending);
-            return self.fail(error);
+            return self.fail(setting.waited_enough(pending));
         }
         if let Some(pending) = pending {
             self.show(pending, Role::Waiting);
@@ -219,8 +221,7 @@ impl Machine {
             return self.refuse(setting, Some(&pending), Role::TakingOver, now);
         }
         if self.has_waited_enough(now) {
-            let error = setting.person_needed(None, "", Some(&pending));
-            return self.fail(error);
+            return self.fail(setting.waited_enough(Some(&pending)));
         }
         let rest = self.ask.until.and_then(|until| u64::try_from(until - now).ok());
         let seconds = rest.map_or(seconds, |rest| seconds.min(rest));

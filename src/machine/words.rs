@@ -16,6 +16,9 @@ use crate::oauth::message::Unreachable;
 use crate::redact::Secrets;
 use crate::store::Record;
 
+/// How long `keyfob login --wait` is told to wait next: less than most agents give a command.
+pub(crate) const STEP: &str = "60s";
+
 impl Setting<'_> {
     /// The authorization server, for a sentence.
     pub(crate) fn provider(&self) -> String {
@@ -126,6 +129,15 @@ impl Setting<'_> {
         let uri = escape(&pending.verification_uri);
         Error::new(Kind::HumanNeeded, format!("the sign-in to {title} waits for approval of {code} at {uri}"))
             .waits(pending.waiting())
+    }
+
+    /// Whoever waits has waited for as long as it wanted to.
+    pub(super) fn waited_enough(&self, pending: Option<&Pending>) -> Error {
+        let Some(pending) = pending else {
+            return nobody(self.profile, "another keyfob begins a sign-in", self.login_command());
+        };
+        let again = [self.login_command(), ["--wait", STEP].map(str::to_owned).into()].concat();
+        self.waits(pending).hint(Mend::ask_person(again).lead("approve it, and"))
     }
 
     /// Why there is no code.

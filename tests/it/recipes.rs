@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::support::provider::{Endpoint, Manners, Provider};
-use crate::support::sandbox::{Sandbox, Transcript, keyfob, run, workos};
+use crate::support::sandbox::{Sandbox, Transcript, begin, finish, keyfob, run, wait_for, workos};
 
 fn page() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("integrations/agents/README.md")).unwrap()
@@ -36,9 +36,10 @@ fn ten_lines_sign_in_through_an_agent() {
         let mut command = sandbox.command("sh");
         command.arg(&path).args(["sh", "-c", "printf %s \"$ACME_TOKEN\" >token"]);
         command.env_remove("CI").env("AI_AGENT", "test").env("CLAUDECODE", "1").env("PATIENCE", patience);
-        run(command, "")
+        command
     };
-    let first = agent("0s");
+    let run = |patience: &str| run(agent(patience), "");
+    let first = run("0s");
     assert_eq!(first.code, Some(3), "{first:?}");
     // What the agent shows the person, who opens the page and approves.
     let code = provider.open_codes().pop().expect("a code");
@@ -47,15 +48,30 @@ fn ten_lines_sign_in_through_an_agent() {
         provider.url()
     );
     assert_eq!(first.stdout, message);
-    assert_eq!(agent("1s").code, Some(3), "not yet");
+    assert_eq!(run("1s").code, Some(3), "not yet");
+    // Now it is waited for, also by an agent, since it is said for how long.
+    let polls = provider.count(Endpoint::Poll);
+    let waiting = begin(agent("60s"), "");
+    wait_for("two polls", || (provider.count(Endpoint::Poll) > polls + 1).then_some(()));
     provider.decide(&code, true);
-    let done = agent("60s");
+    let done = finish(waiting);
     assert_eq!((done.stdout.as_str(), done.code), ("", Some(0)), "{done:?}");
     let token = std::fs::read_to_string(sandbox.home().join("token")).unwrap();
     assert!(provider.accepts(&token));
     assert!(![&done.stdout, &done.stderr].iter().any(|said| said.contains(&token)), "it is in no transcript");
     assert_eq!(provider.count(Endpoint::Start), 1);
-    assert_eq!(agent("0s").code, Some(0), "and again, with nobody asked");
+    assert_eq!(run("0s").code, Some(0), "and again, with nobody asked");
+    let read = by_agent(&sandbox, &["token", "acme"]);
+    assert_eq!(read.stdout.trim_end(), token);
+    let note = "keyfob: what an agent reads is kept; a command gets the token unseen by: keyfob run --env NAME=acme -- COMMAND\n";
+    assert_eq!(read.stderr, note);
+    assert_eq!(by_agent(&sandbox, &["token", "acme", "--json"]).stderr, "", "what is read by a program is none of its");
+}
+
+fn by_agent(sandbox: &Sandbox, args: &[&str]) -> Transcript {
+    let mut command = sandbox.keyfob(args);
+    command.env("CODEX_CI", "1");
+    run(command, "")
 }
 
 /// Signed in for the server of the page, with the configuration where it is without variables.

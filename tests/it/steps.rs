@@ -142,6 +142,20 @@ fn waiting_begins_what_nobody_has_begun_and_leaves_it_to_the_next() {
     assert_eq!(provider.count(Endpoint::Start), 1);
 }
 
+/// What was waited for a while only is redeemed by whoever comes next, also beside a session that would do without.
+#[test]
+fn what_is_waited_for_no_longer_is_redeemed_by_the_next() {
+    let (provider, sandbox) = signed_in();
+    provider.change(|manners| manners.approves_by_itself = false);
+    let get = || sandbox.run(&["git", "get"], &ask("git.acme.dev")).stdout;
+    let before = get();
+    let waited = sandbox.run(&["login", "--wait", "0s", "--force", "--json"], "");
+    assert_eq!(waited.code, Some(3));
+    provider.decide(value(&waited)["user_code"].as_str().unwrap(), true);
+    wait_for("approval to be redeemed", || (get() != before).then_some(()));
+    assert_eq!(provider.count(Endpoint::Start), 2);
+}
+
 /// Another process polls: whoever waits beside it waits no longer than it wants to, and ends nothing.
 #[test]
 fn two_wait_each_as_long_as_it_wants() {
