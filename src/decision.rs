@@ -396,6 +396,7 @@ mod tests {
             ("as much left as is wanted", with(&|r| { holds(r, NOW - 60, 300); rt(r); }), &long, "serve at"),
             ("a second less", with(&|r| { holds(r, NOW - 61, 300); rt(r); }), &long, "refresh rt"),
             ("the same, and nothing can renew it", with(&|r| holds(r, NOW - 61, 300)), &long, "too short at"),
+            ("just what is wanted from the start, a moment ago", with(&|r| { holds(r, NOW - 1, 240); rt(r); }), &long, "refresh rt"),
             ("less than is wanted from the start", with(&|r| { holds(r, NOW, 200); rt(r); }), &long, "too short at"),
             ("the same, and it has ended", with(&|r| { holds(r, NOW - 200, 200); rt(r); }), &long, "refresh rt"),
             ("the same, and nothing can renew it either", with(&|r| holds(r, NOW - 200, 200)), &long, "login"),

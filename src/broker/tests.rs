@@ -1,6 +1,6 @@
 //! What the lab leaves open: what a person is shown and told, and what is asked of a provider beside tokens.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use super::*;
@@ -41,6 +41,7 @@ impl Clock for Standing {
 #[derive(Default)]
 struct Listener {
     heard: RefCell<Vec<String>>,
+    is_gone: Cell<bool>,
 }
 
 impl Listener {
@@ -63,9 +64,10 @@ impl Human for Listener {
     }
 
     fn ask(&self, prompt: &Prompt<'_>) {
-        let Prompt { what, profile, account: _, pending, opens_browser, is_repeated: _, now } = prompt;
-        let left = pending.expires_at - now;
-        self.hear(format!("{what} ({profile}): {} for {left} s, a browser: {opens_browser}", pending.user_code));
+        let Prompt { what, profile, account: _, pending, opens_browser, is_repeated, now } = prompt;
+        let (code, left) = (&pending.user_code, pending.expires_at - now);
+        let again = if *is_repeated { ", again" } else { "" };
+        self.hear(format!("{what} ({profile}): {code} for {left} s, a browser: {opens_browser}{again}"));
     }
 
     fn waiting(&self, left: i64) {
@@ -76,8 +78,8 @@ impl Human for Listener {
         self.hear(line.to_owned());
     }
 
-    fn succeeded(&self, line: &str, _is_said: bool) {
-        self.hear(line.to_owned());
+    fn succeeded(&self, line: &str, is_said: bool) {
+        self.hear(format!("{line}{}", if is_said { ", again" } else { "" }));
     }
 
     fn failed(&self, error: &Error) {
@@ -85,7 +87,7 @@ impl Human for Listener {
     }
 
     fn is_left(&self) -> bool {
-        false
+        self.is_gone.get()
     }
 
     fn note(&self, line: &str) {
@@ -325,4 +327,17 @@ fn waiting_counts_the_seconds_of_a_code_and_grows_for_a_lock() {
     let slept = place.clock.slept.take();
     assert!(slept[0] < Duration::from_millis(20), "the first is short");
     assert!(slept.iter().any(|pause| *pause > Duration::from_millis(40)), "each is by chance, but not a hundred");
+}
+
+#[test]
+fn whoever_is_gone_is_waited_for_no_more() {
+    let place = Place::answering(200, String::new());
+    for effect in [Effect::Pause, Effect::Sleep { seconds: 2, expires_at: NOW + 90 }] {
+        for is_gone in [false, true] {
+            place.human.is_gone.set(is_gone);
+            let got = place.broker().perform(&mut Hands::default(), effect.clone());
+            assert_eq!(got.is_err(), is_gone, "{effect:?}");
+            assert_eq!(place.clock.slept.take().is_empty(), is_gone, "{effect:?}");
+        }
+    }
 }

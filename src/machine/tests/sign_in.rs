@@ -92,6 +92,9 @@ fn a_code_whose_time_is_over_is_asked_for_once_more_by_whoever_has_shown_it_or_p
     // Not before the poll is due.
     assert_eq!(after(&mut shown().chain([over("dc", 3)])), Effect::Sleep { seconds: 2, expires_at: NOW });
     let due = waiting(&pending("dc", 0, 100));
+    let (asides, effect) = place.drive(Ask::default(), turn(&due, Presence::Here).chain([Got::Done]));
+    let Effect::Send(Call::Poll(sent)) = effect else { panic!("{effect:?}") };
+    assert_eq!(asides, [Aside::Unlock, Aside::Show(sent, Role::TakingOver)], "it is shown before it is polled for");
     let polled = || polled(&due, not_yet()).chain([locked(&due), Got::Done, wait()]);
     for (told, is_asked_for) in [
         (after(&mut shown().chain([over("dc", 0)])), true),
