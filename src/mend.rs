@@ -214,7 +214,7 @@ pub(crate) fn shell(argv: &[String]) -> String {
 pub(crate) fn meant<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     let near = names.map(|name| (distance(word, name), name));
     let (far, name) = near.min_by_key(|(far, _)| *far)?;
-    (far > 0 && far <= word.chars().count().max(3) / 3).then(|| defuse(name))
+    (far > 0 && far <= word.chars().count() / 3).then(|| defuse(name))
 }
 
 /// How many letters have to be changed, put in, left out or swapped with the next (Damerau and Levenshtein's distance, each place
