@@ -124,7 +124,8 @@ fn transfers_side_by_side_outlive_a_token() {
         large.world.server.revoke_after(LIFE);
         large.pull();
         let (refreshes, refused) = large.counted(before);
-        assert!(refreshes == 1 && refused <= 8, "{}: {refreshes} refreshes, {refused} refused", large.name);
+        // Eight at a time: those that are under way, and those that begin before the first is let in again.
+        assert!(refreshes == 1 && refused <= 16, "{}: {refreshes} refreshes, {refused} refused", large.name);
         assert_eq!(large.world.provider.count(Endpoint::Start), 1, "{}", large.name);
     }
 }
