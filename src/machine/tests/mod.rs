@@ -297,6 +297,16 @@ fn who_has_nobody_here_waits_ten_seconds_for_a_poll_and_a_person_as_long_as_it_t
             None => assert_eq!(failed(&effect).kind, Kind::HumanNeeded),
         }
     }
+    // Whoever wants to wait no longer than so long is not kept longer.
+    let kept = waiting(&pending("dc", 11, 100));
+    for (until, slept) in [(NOW + 20, Some(11)), (NOW + 4, Some(4)), (NOW, None), (NOW - 1, None)] {
+        let ask = Ask { until: Some(until), ..Ask::default() };
+        let (_, effect) = place.drive(ask, turn(&kept, Presence::Here));
+        match slept {
+            Some(seconds) => assert_eq!(effect, Effect::Sleep { seconds, expires_at: NOW + 100 }),
+            None => assert_eq!(failed(&effect).kind, Kind::HumanNeeded),
+        }
+    }
     // Without a person the code is polled for once.
     let kept = waiting(&pending("dc", 0, 100));
     for (presence, waits) in [(away("why"), false), (Presence::Relayed, false), (Presence::Here, true)] {

@@ -147,6 +147,11 @@ fn what_an_agent_begins_is_told_and_left() {
     // The same process, which only repeats itself, waits for nothing; another one looks whether it was approved.
     let (asides, effect) = place.drive(ask.clone(), turn(&saved, Presence::Relayed));
     assert!(failed(&effect).is_repeated() && asides == [Aside::Unlock], "{asides:?}");
+    for (age, is_repeated) in [(9, true), (10, false)] {
+        let earlier = waiting(&Pending { started_at: NOW - age, ..kept.clone() });
+        let (_, effect) = place.drive(ask.clone(), turn(&earlier, Presence::Relayed));
+        assert_eq!(matches!(effect, Effect::End(_)), is_repeated, "after {age} s: {effect:?}");
+    }
     for other in [Ask { repeats: false, ..ask.clone() }, Ask { parent: Some(ParentId::new(8, "1")), ..ask }] {
         let (asides, effect) = place.drive(other, turn(&saved, Presence::Relayed));
         assert!(matches!(effect, Effect::Sleep { seconds: 5, .. }), "{effect:?}");

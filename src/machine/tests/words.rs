@@ -138,6 +138,20 @@ fn a_token_that_is_refused_again_is_told_with_its_age_and_the_servers_words() {
     assert!(mend.starts_with("see which issuer"), "{mend}");
 }
 
+/// By what is left of it, or by what it never had, which no renewal changes.
+#[test]
+fn a_token_that_is_too_short_is_told_by_what_is_wanted() {
+    let place = Place::new();
+    let kept = token("at", 200);
+    for (wants_left, kind, line) in [
+        (600, Kind::Refused, "a.dev grants tokens that live 5 minutes, and 10 minutes are wanted"),
+        (240, Kind::HumanNeeded, "the token of a ends in 3 minutes, 4 minutes are wanted, and nothing renews it"),
+    ] {
+        let error = place.setting().too_short(&kept, &Ask { wants_left, ..Ask::default() }, NOW);
+        assert_eq!((error.kind, error.text().as_str()), (kind, line));
+    }
+}
+
 #[test]
 fn a_token_that_was_not_granted_is_told_by_what_was_asked() {
     let place = Place::new();
