@@ -362,7 +362,7 @@ impl Mover {
                     self.fault("a caller sleeps with the record's lock in hand");
                 }
                 if after.workers[i].role == Role::Agent {
-                    if first.shows.is_some_and(|(_, is_new)| is_new) {
+                    if after.workers[i].has_begun {
                         self.fault("an agent waits for the code that it has just begun");
                     }
                     if seconds > LONGEST_LOOK {
@@ -406,6 +406,7 @@ impl Mover {
             self.fault(format!("one caller asked its person twice: code {before} and then {code}"));
         }
         worker.shown = Some(code);
+        worker.has_begun |= is_new && worker.role == Role::Agent;
         if !is_new {
             self.note("another's code shown");
         }

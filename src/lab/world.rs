@@ -118,6 +118,8 @@ pub(super) struct Worker {
     pub(super) was_unsent: bool,
     /// For the properties: the code that stands before its person.
     pub(super) shown: Option<u8>,
+    /// An agent that has told of a code it got itself, and has nothing more to wait for.
+    pub(super) has_begun: bool,
     /// For the properties: a renewal failed, and that is to be on the disk when it ends.
     pub(super) has_failed: bool,
     /// For the properties: the family whose newest token it alone has.
@@ -146,6 +148,7 @@ impl Worker {
             sent: None,
             was_unsent: false,
             shown: None,
+            has_begun: false,
             has_failed: false,
             bears: None,
             is_excused: false,
